@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libren - Regional Expert Networks for chest CT, embeddable.
+ *
+ * Conventions, once for the whole header:
+ *
+ * Status.    A function that can fail returns `ren_status`: REN_OK (0) or a negative code. The sentence for a
+ *            person - what was wrong, with which file or argument, what to do - is in ren_error_message(), per
+ *            thread, until the next failing call of that thread. Where a function fails its outputs are set to
+ *            NULL or left as they were.
+ * Ownership. `_create`, `_load`, `_read` give a handle that the caller ends with the `_free` of its kind;
+ *            `_free(NULL)` does nothing. Handles count references to what they are made of: a mixture keeps its
+ *            experts alive, a result outlives its mixture. Pointers that a getter returns belong to the handle.
+ * Threads.   A context and everything immutable made with it (volumes, scans, experts, gates, mixtures, results)
+ *            may be used by several threads at once. A study belongs to one thread at a time.
+ * Long calls take a nullable `const ren_run_options *`: progress, cancel, deadline, memory limit of that call alone.
+ * Structures that a caller fills start with `struct_size` and are set by their `_INIT` macro or `_init` function;
+ *            fields are only ever appended.
+ * Axes.      A volume's voxel (i, j, k) is x fastest in memory by default; affines map voxel indices to RAS+
+ *            millimetres, row-major 4x4. A network's D, H, W are the RAS volume's x, y, z.
+ * Nothing here prints, ends the process, reads the environment or changes the locale.
+ *
+ * Every prediction of this library is for research use only and not verified for clinical use.
+ */
+#ifndef REN_H
+#define REN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define REN_API __attribute__((visibility("default")))
+#define REN_CHECKED __attribute__((warn_unused_result))
+#else
+#define REN_API
+#define REN_CHECKED
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------------------------------------------- version */
+
+#define REN_VERSION_MAJOR 0
+#define REN_VERSION_MINOR 1
+#define REN_VERSION_PATCH 0
+#define REN_VERSION_NUMBER (REN_VERSION_MAJOR * 10000 + REN_VERSION_MINOR * 100 + REN_VERSION_PATCH)
+#define REN_VERSION_AT_LEAST(major, minor, patch) (REN_VERSION_NUMBER >= (major) * 10000 + (minor) * 100 + (patch))
+
+/* The version of the library that is running: "0.1.0", and 100 for 0.1.0. Any thread. */
+REN_API const char *ren_version(void);
+REN_API int32_t ren_version_number(void);
+
+/* ------------------------------------------------------------------------------------------------------ status */
+
+typedef int32_t ren_status;
+
+enum {
+    REN_OK = 0,
+    REN_E_INVALID = -1,     /* an argument is wrong */
+    REN_E_MEMORY = -2,      /* the allocator gave nothing */
+    REN_E_LIMIT = -3,       /* a memory limit would be passed */
+    REN_E_IO = -4,          /* a file cannot be opened, read or written */
+    REN_E_FORMAT = -5,      /* a file is malformed */
+    REN_E_DATA = -6,        /* well-formed, but not usable: refused by a safety rule, wrong grid, one class only */
+    REN_E_UNSUPPORTED = -7, /* this build or this version cannot do it */
+    REN_E_CANCELLED = -8,   /* the cancel callback asked for it */
+    REN_E_DEADLINE = -9,    /* the deadline has passed */
+    REN_E_FORKED = -10,     /* the process forked after the thread pool was used: spawn, do not fork */
+    REN_E_STATE = -11,      /* calls in the wrong order */
+    REN_E_NOT_FOUND = -12,  /* no such name */
+    REN_E_CHECK = -13,      /* a verification found a difference */
+    REN_E_INTERNAL = -100   /* a defect of the library: please report */
+};
+
+/* "REN_E_IO" and "input/output error" for a code; never NULL. Any thread. */
+REN_API const char *ren_status_name(ren_status status);
+REN_API const char *ren_status_text(ren_status status);
+
+/* The sentence of this thread's last failure, "" before any. Valid until the next failing call of this thread. */
+REN_API const char *ren_error_message(void);
+
+/* ----------------------------------------------------------------------------------------------------- context */
+
+typedef struct ren_context ren_context;
+
+/* Host allocator: `alignment` is a power of two, at most 64; `free` gets the size that was asked for. Both may be
+ * called from any thread. */
+typedef void *(*ren_alloc_fn)(void *user, size_t size, size_t alignment);
+typedef void (*ren_free_fn)(void *user, void *memory, size_t size);
+
+/* One line of text without a newline. Nothing about a patient is ever logged. Called from any thread. */
+typedef void (*ren_log_fn)(void *user, int32_t level, const char *text);
+
+enum { REN_LOG_ERROR = 1, REN_LOG_WARNING = 2, REN_LOG_INFO = 3 };
+enum { REN_PRECISION_F32 = 0, REN_PRECISION_BF16 = 1 };
+
+/* Instruction sets of libren's own kernels, in order. oneDNN keeps a cap of its own for the whole process
+ * (ONEDNN_MAX_CPU_ISA), which libren never changes but follows. */
+enum { REN_ISA_BEST = 0, REN_ISA_PLAIN = 1, REN_ISA_AVX2 = 2, REN_ISA_AVX512 = 3 };
+
+typedef struct ren_context_options {
+    size_t struct_size;
+    ren_alloc_fn alloc; /* NULL: the C library's */
+    ren_free_fn free;   /* NULL exactly when alloc is */
+    void *allocator_user;
+    ren_log_fn log; /* NULL: silence */
+    void *log_user;
+    int32_t threads;       /* 0: the processors that affinity and the container's CPU quota allow */
+    int32_t precision;     /* REN_PRECISION_* of inference; REN_PRECISION_BF16 is refused where it cannot run */
+    int32_t deterministic; /* not 0: training gives the same bits for every number of threads, at some cost */
+    int32_t isa;           /* REN_ISA_*: no better set than this in libren's own kernels */
+    size_t memory_limit;   /* bytes that everything made with this context may hold at once; 0: no limit */
+    uint64_t seed;         /* of every random number that a configuration does not seed itself */
+} ren_context_options;
+
+#define REN_CONTEXT_OPTIONS_INIT { sizeof(ren_context_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0 }
+
+/* Fills the defaults; `size` is the caller's sizeof. */
+REN_API ren_status ren_context_options_init(ren_context_options *options, size_t size) REN_CHECKED;
+
+/* `options` may be NULL: all defaults. Errors: REN_E_INVALID, REN_E_MEMORY, REN_E_UNSUPPORTED. */
+REN_API ren_status ren_context_create(const ren_context_options *options, ren_context **out) REN_CHECKED;
+/* Drops the caller's reference; the context ends with the last handle made with it. */
+REN_API void ren_context_free(ren_context *context);
+
+REN_API int32_t ren_context_threads(const ren_context *context);
+/* "plain", "avx2" or "avx512": what libren's own kernels use. */
+REN_API const char *ren_context_isa(const ren_context *context);
+/* Bytes held now, and the most that were held since creation or the last reset. */
+REN_API size_t ren_context_memory_used(const ren_context *context);
+REN_API size_t ren_context_memory_peak(const ren_context *context);
+REN_API void ren_context_memory_peak_reset(ren_context *context);
+
+/* Options of one long call. Callbacks come from the calling thread only. */
+typedef struct ren_run_options {
+    size_t struct_size;
+    void (*progress)(void *user, const char *stage, double fraction); /* fraction of the stage, 0 to 1 */
+    int32_t (*cancel)(void *user);                                    /* not 0: stop; asked every 200 ms or oftener */
+    void *user;
+    double deadline_seconds; /* from the start of the call; 0: none */
+    size_t memory_limit;     /* bytes this call may add; 0: the context's limit alone */
+} ren_run_options;
+
+#define REN_RUN_OPTIONS_INIT { sizeof(ren_run_options), NULL, NULL, NULL, 0.0, 0 }
+REN_API ren_status ren_run_options_init(ren_run_options *options, size_t size) REN_CHECKED;
+
+/* A text made by the library (JSON, CSV, messages): UTF-8, terminated. */
+typedef struct ren_text ren_text;
+REN_API const char *ren_text_data(const ren_text *text); /* "" for NULL */
+REN_API size_t ren_text_size(const ren_text *text);      /* bytes without the terminator */
+REN_API void ren_text_free(ren_text *text);
+
+/* ----------------------------------------------------------------------------------------------------- volumes */
+
+/* A 3-D image or label map with its affine. Immutable. */
+typedef struct ren_volume ren_volume;
+
+enum {
+    REN_TYPE_U8 = 1,
+    REN_TYPE_I8 = 2,
+    REN_TYPE_U16 = 3,
+    REN_TYPE_I16 = 4,
+    REN_TYPE_U32 = 5,
+    REN_TYPE_I32 = 6,
+    REN_TYPE_U64 = 7,
+    REN_TYPE_I64 = 8,
+    REN_TYPE_F32 = 9,
+    REN_TYPE_F64 = 10
+};
+
+enum { REN_NEAREST = 0, REN_LINEAR = 1, REN_CUBIC = 2 };
+
+/* Reads NIfTI-1 or -2: .nii, .nii.gz, .hdr/.img, either byte order, every integer and float type. The sform comes
+ * before the qform; without either the spacing alone is used. One volume only: a fourth dimension above 1 is
+ * REN_E_DATA. Values are stored x scl_slope + scl_inter. The header is checked against the file's real length and the
+ * memory limit before anything is allocated. Errors: REN_E_IO, REN_E_FORMAT, REN_E_DATA, REN_E_LIMIT, REN_E_MEMORY. */
+REN_API ren_status ren_volume_read(ren_context *context, const char *path, ren_volume **out) REN_CHECKED;
+
+/* Writes NIfTI-1 (.nii, .nii.gz) with the affine as sform and, where it is rigid, as qform; NIfTI-2 where a dimension
+ * passes 32,767. Atomic: a temporary file in the same folder, flushed and renamed. */
+REN_API ren_status ren_volume_write(const ren_volume *volume, const char *path) REN_CHECKED;
+
+typedef struct ren_volume_desc {
+    size_t struct_size;
+    const void *data;                        /* first voxel (0, 0, 0) */
+    int32_t type;                            /* REN_TYPE_* */
+    int32_t reserved;                        /* 0 */
+    int64_t shape[3];                        /* voxels along i, j, k */
+    int64_t strides[3];                      /* bytes from voxel to voxel; all 0: x fastest, packed */
+    double affine[16];                       /* voxel index to RAS+ millimetres; all 0: identity */
+    double slope, intercept;                 /* value = stored x slope + intercept; slope 0: 1 and 0 */
+    void (*release)(void *user, void *data); /* called once when the volume ends; NULL: the host keeps the buffer
+                                                alive until the volume and all handles made from it are freed */
+    void *user;
+} ren_volume_desc;
+
+REN_API ren_status ren_volume_desc_init(ren_volume_desc *desc, size_t size) REN_CHECKED;
+
+/* A volume over the host's buffer, without a copy. On failure `release` is not called. */
+REN_API ren_status ren_volume_create(ren_context *context, const ren_volume_desc *desc, ren_volume **out) REN_CHECKED;
+REN_API void ren_volume_free(ren_volume *volume);
+
+REN_API void ren_volume_shape(const ren_volume *volume, int64_t shape[3]);
+REN_API void ren_volume_affine(const ren_volume *volume, double affine[16]);
+REN_API void ren_volume_spacing(const ren_volume *volume, double spacing[3]); /* millimetres */
+REN_API int32_t ren_volume_type(const ren_volume *volume);
+/* Nearest anatomical axes, for instance "LPS", as three letters and a zero. */
+REN_API void ren_volume_orientation(const ren_volume *volume, char axes[4]);
+
+/* All values, scaled, x fastest, into `count` floats; count must be the product of the shape. */
+REN_API ren_status ren_volume_copy(const ren_volume *volume, float *values, size_t count) REN_CHECKED;
+
+/* Axes permuted and flipped to the nearest of `axes` ("RAS", "LPS", ...); no interpolation, affine adjusted. */
+REN_API ren_status ren_volume_reorient(const ren_volume *volume, const char *axes, ren_volume **out) REN_CHECKED;
+
+/* Resampled to `spacing` (mm) along the volume's own axes: REN_NEAREST (keeps the type), REN_LINEAR, REN_CUBIC
+ * (interpolating cubic B-spline with prefilter, mirrored at the border; float). The centre of the first voxel stays
+ * where it is; the shape is ceil(shape x old / new). */
+REN_API ren_status ren_volume_resample(const ren_volume *volume, const double spacing[3], int32_t interpolation,
+                                       const ren_run_options *run, ren_volume **out) REN_CHECKED;
+
+/* Connected components of the voxels that are not 0, `connectivity` 6, 18 or 26: an I32 volume, components numbered
+ * from 1 by falling size; `count` (nullable) is how many there are. */
+REN_API ren_status ren_volume_components(const ren_volume *volume, int32_t connectivity, ren_volume **out,
+                                         int32_t *count) REN_CHECKED;
+
+/* Geometry, type and orientation as JSON. */
+REN_API ren_status ren_volume_describe(const ren_volume *volume, ren_text **json) REN_CHECKED;
+
+/* ----------------------------------------------------------------------------------------- regions and scans */
+
+/* Lobe labels are 1 LUL, 2 LLL, 3 RUL, 4 RML, 5 RLL. The seven regions, in this order everywhere. */
+enum {
+    REN_REGION_LUL = 0,
+    REN_REGION_LLL = 1,
+    REN_REGION_RUL = 2,
+    REN_REGION_RML = 3,
+    REN_REGION_RLL = 4,
+    REN_REGION_LEFT_LUNG = 5,
+    REN_REGION_RIGHT_LUNG = 6,
+    REN_REGION_COUNT = 7
+};
+
+/* "LUL" ... "right_lung"; NULL for a number that is no region. */
+REN_API const char *ren_region_name(int32_t region);
+
+enum { REN_PRESET_LUNG = 0, REN_PRESET_PAPER = 1 };
+
+/* How a CT becomes a network's input. `lung` (default): window -1350..150 HU, zero outside the lungs, intensities
+ * averaged over the lung voxels of each network cell, labels by nearest neighbour. `paper`: window -175..250 HU,
+ * 0 HU outside the lungs, image and labels by area averaging, as the published code does it. */
+typedef struct ren_preset {
+    size_t struct_size;
+    int32_t kind; /* REN_PRESET_* */
+    int32_t reserved;
+    double window[2];  /* HU mapped to 0 and 1; equal values: the kind's own */
+    double spacing;    /* mm, isotropic, before the resize; 0: 1.0 */
+    int64_t size[3];   /* D, H, W of the networks; 0: 96 */
+} ren_preset;
+
+REN_API ren_status ren_preset_init(ren_preset *preset, size_t size) REN_CHECKED;
+
+/* A CT and its lobes, checked and prepared once for any number of experts. Immutable. */
+typedef struct ren_scan ren_scan;
+
+/* Checks the pair by the input rules (grids, labels, sides, HU, NaN, field of view, spacing), then prepares it. What is
+ * tolerated is listed in the warnings; what is not is REN_E_DATA. `preset` may be NULL: lung. */
+REN_API ren_status ren_scan_create(ren_context *context, const ren_volume *ct, const ren_volume *lobes,
+                                   const ren_preset *preset, const ren_run_options *run, ren_scan **out) REN_CHECKED;
+REN_API void ren_scan_free(ren_scan *scan);
+
+REN_API int32_t ren_scan_warning_count(const ren_scan *scan);
+REN_API const char *ren_scan_warning(const ren_scan *scan, int32_t index); /* NULL past the end */
+/* The prepared image, and what the expert of a region sees of it, as float volumes on the network's grid. */
+REN_API ren_status ren_scan_image(const ren_scan *scan, ren_volume **out) REN_CHECKED;
+REN_API ren_status ren_scan_region(const ren_scan *scan, int32_t region, ren_volume **out) REN_CHECKED;
+
+/* ----------------------------------------------------------------------------------- experts, gates, mixtures */
+
+/* One trained network for one region. Immutable and shared; each prediction borrows a session of its own. */
+typedef struct ren_expert ren_expert;
+
+REN_API ren_status ren_expert_load(ren_context *context, const char *path, ren_expert **out) REN_CHECKED;
+REN_API ren_status ren_expert_save(const ren_expert *expert, const char *path) REN_CHECKED;
+REN_API void ren_expert_free(ren_expert *expert);
+
+typedef struct ren_expert_options {
+    size_t struct_size;
+    const char *arch;     /* "cnn" */
+    const char *config;   /* JSON of the architecture's settings; NULL: defaults */
+    const char *weights;  /* safetensors file with the checkpoint's names; NULL: random from `seed` */
+    int32_t region;       /* REN_REGION_* */
+    int32_t reserved;
+    uint64_t seed;
+    const ren_preset *preset; /* NULL: lung at the network's own size */
+} ren_expert_options;
+
+REN_API ren_status ren_expert_options_init(ren_expert_options *options, size_t size) REN_CHECKED;
+REN_API ren_status ren_expert_create(ren_context *context, const ren_expert_options *options,
+                                     ren_expert **out) REN_CHECKED;
+
+REN_API int32_t ren_expert_region(const ren_expert *expert);
+REN_API int32_t ren_expert_classes(const ren_expert *expert);
+/* Bytes that one dense prediction needs beyond the weights. */
+REN_API ren_status ren_expert_session_bytes(const ren_expert *expert, size_t *bytes) REN_CHECKED;
+/* Probabilities of all classes for this expert's region of the scan, which must have this expert's preset. An empty
+ * region is REN_E_DATA. Only the region's box plus the network's halo is computed where that pays; the result is that
+ * of the whole volume. */
+REN_API ren_status ren_expert_predict(const ren_expert *expert, const ren_scan *scan, const ren_run_options *run,
+                                      float *probabilities, size_t count) REN_CHECKED;
+
+/* Weights of the regions. */
+typedef struct ren_gate ren_gate;
+
+enum { REN_GATE_SUM = 0, REN_GATE_HIERARCHICAL = 1 };
+
+typedef struct ren_gate_options {
+    size_t struct_size;
+    const char *source;               /* "uniform", "validation_auc", "validation_accuracy", "inverse_loss", "given" */
+    int32_t normalisation;            /* REN_GATE_SUM: all weights sum to 1; REN_GATE_HIERARCHICAL: the lobes' weights
+                                         and the lungs' weights sum to 1 each (halved where both are present) */
+    int32_t reserved;
+    double weights[REN_REGION_COUNT]; /* for each region, not negative; ignored for "uniform" */
+} ren_gate_options;
+
+REN_API ren_status ren_gate_options_init(ren_gate_options *options, size_t size) REN_CHECKED;
+REN_API ren_status ren_gate_create(ren_context *context, const ren_gate_options *options, ren_gate **out) REN_CHECKED;
+REN_API ren_status ren_gate_load(ren_context *context, const char *path, ren_gate **out) REN_CHECKED;
+REN_API ren_status ren_gate_save(const ren_gate *gate, const char *path) REN_CHECKED;
+REN_API void ren_gate_free(ren_gate *gate);
+
+/* Experts of different regions and a gate: the REN ensemble. p = sum over regions that ran of weight x probability. */
+typedef struct ren_mixture ren_mixture;
+
+REN_API ren_status ren_mixture_create(ren_context *context, ren_expert *const *experts, size_t count, ren_gate *gate,
+                                      ren_mixture **out) REN_CHECKED;
+REN_API ren_status ren_mixture_load(ren_context *context, const char *path, ren_mixture **out) REN_CHECKED;
+REN_API ren_status ren_mixture_save(const ren_mixture *mixture, const char *path) REN_CHECKED;
+REN_API void ren_mixture_free(ren_mixture *mixture);
+
+/* The outcome for one scan. Immutable; independent of the mixture. */
+typedef struct ren_result ren_result;
+
+REN_API ren_status ren_mixture_predict(const ren_mixture *mixture, const ren_volume *ct, const ren_volume *lobes,
+                                       const ren_run_options *run, ren_result **out) REN_CHECKED;
+REN_API void ren_result_free(ren_result *result);
+
+REN_API double ren_result_probability(const ren_result *result, int32_t label); /* label 1: ILD; NaN out of range */
+REN_API int32_t ren_result_label(const ren_result *result);                     /* at the model's threshold */
+REN_API int32_t ren_result_region_count(const ren_result *result);
+REN_API const char *ren_result_region_name(const ren_result *result, int32_t index);
+REN_API int32_t ren_result_region_ran(const ren_result *result, int32_t index);
+REN_API double ren_result_region_probability(const ren_result *result, int32_t index); /* NaN where it did not run */
+REN_API double ren_result_region_weight(const ren_result *result, int32_t index);
+REN_API int32_t ren_result_warning_count(const ren_result *result);
+REN_API const char *ren_result_warning(const ren_result *result, int32_t index);
+/* Seconds of "preprocess", "radiomics", "experts", "gate", "total"; NaN for another name. */
+REN_API double ren_result_seconds(const ren_result *result, const char *stage);
+/* Everything above as one JSON object. `read_seconds` is the host's own time for reading the volumes. */
+REN_API ren_status ren_result_json(const ren_result *result, double read_seconds, ren_text **json) REN_CHECKED;
+
+/* One self-contained HTML page: three views with regions coloured by weight and by probability, table, warnings, model
+ * card, versions. `ct` and `lobes` are the volumes that were predicted. Atomic. */
+REN_API ren_status ren_report_write(const ren_result *result, const ren_volume *ct, const ren_volume *lobes,
+                                    const char *path, const ren_run_options *run) REN_CHECKED;
+
+/* The card of a model file as JSON: kind, architecture, regions, preset, parameters, FLOP, session bytes, training
+ * record. */
+REN_API ren_status ren_model_describe(ren_context *context, const char *path, ren_text **json) REN_CHECKED;
+
+/* ------------------------------------------------------------------------------------------------------ studies */
+
+/* A study: one configuration (cohort, split, experts, gates, mixtures, the primary comparison) and its run folder.
+ * Belongs to one thread at a time. */
+typedef struct ren_study ren_study;
+
+/* Opens or starts the run folder: resolves the configuration, makes the split once and stores both. An existing folder
+ * with another configuration is REN_E_STATE; one that has been started needs `resume` not 0. */
+REN_API ren_status ren_study_open(ren_context *context, const char *config_path, const char *run_folder, int32_t resume,
+                                  ren_study **out) REN_CHECKED;
+/* Opens a finished or running folder by itself, for evaluation. */
+REN_API ren_status ren_study_load(ren_context *context, const char *run_folder, ren_study **out) REN_CHECKED;
+REN_API void ren_study_free(ren_study *study);
+
+/* Jobs, in an order that respects what needs what. */
+REN_API int32_t ren_study_job_count(const ren_study *study);
+REN_API const char *ren_study_job_id(const ren_study *study, int32_t index);
+REN_API int32_t ren_study_job_done(const ren_study *study, int32_t index);
+/* Runs one job to its end, resuming from its checkpoint; a finished job returns at once. */
+REN_API ren_status ren_study_run_job(ren_study *study, const char *id, const ren_run_options *run) REN_CHECKED;
+/* Runs all jobs that are not done. */
+REN_API ren_status ren_study_run(ren_study *study, const ren_run_options *run) REN_CHECKED;
+/* Reads the test folds, once: evaluation.json, .csv and .html in the run folder. Later calls return what is stored;
+ * `again` not 0 computes anew and records that. */
+REN_API ren_status ren_study_evaluate(ren_study *study, int32_t again, const ren_run_options *run,
+                                      ren_text **json) REN_CHECKED;
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* REN_H */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Status codes and the thread's error text. */
+#ifndef REN_BASE_STATUS_H
+#define REN_BASE_STATUS_H
+
+#include "ren.h"
+
+/* Sets this thread's error text and returns `code`. Never allocates. */
+ren_status ren__error(ren_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Puts "context: " before the text of the failure that is being passed on; returns `code`. */
+ren_status ren__error_context(ren_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Leaves for the label `out` with the failure. Every function that uses them has `ren_status st = REN_OK;`. */
+#define REN_TRY(expression)                \
+    do {                                   \
+        st = (expression);                 \
+        if (st != REN_OK) goto out;        \
+    } while (0)
+#define REN_FAIL(...)                      \
+    do {                                   \
+        st = ren__error(__VA_ARGS__);      \
+        goto out;                          \
+    } while (0)
+/* A missing argument: names it. For public functions, before anything is held. */
+#define REN_REQUIRE(condition)                                                                       \
+    do {                                                                                             \
+        if (!(condition)) return ren__error(REN_E_INVALID, "%s: %s does not hold", __func__, #condition); \
+    } while (0)
+
+#endif
