@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The networks. Each is one file that describes itself in terms of operators; nets.c has one line for each. */
+#ifndef REN_NETS_NETS_H
+#define REN_NETS_NETS_H
+
+#include <jansson.h>
+
+#include "ops/ops.h"
+
+typedef struct ren__net {
+    const char *name; /* "cnn" */
+    /* Describes the network for `batch` samples: inputs ("x"; N, D, H, W, 1), outputs ("logits": N, classes;
+     * "features"), parameters. `config` is a JSON object of the network's settings, checked here: unknown keys are
+     * errors, missing ones take the published defaults. */
+    ren_status (*build)(ren__graph *graph, const json_t *config, int64_t batch);
+    /* The published training settings (ren.md), as a JSON object in the keys of an `experts` entry. Static text. */
+    const char *training;
+} ren__net;
+
+const ren__net *ren__net_find(const char *name); /* NULL: not there */
+const ren__net *ren__net_at(int32_t index);      /* NULL past the end */
+
+/* Builds the graph for a network and checks it; `loss` (nullable) is a JSON object {"kind": "cross_entropy", "weight":
+ * [..], "label_smoothing": s}: adds the input "y" and the output "loss". `config` may be NULL. */
+ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_t *config, int64_t batch,
+                          const json_t *loss, ren__graph **out);
+/* The input size (D, H, W) a configuration asks for; 96 by default. */
+ren_status ren__net_input_size(const json_t *config, int64_t size[3]);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vocabulary of network descriptions. `name` is the checkpoint's prefix: parameters are "name.weight", ... */
+#ifndef REN_OPS_OPS_H
+#define REN_OPS_OPS_H
+
+#include "graph/graph.h"
+
+typedef enum ren__activation {
+    REN__IDENTITY,
+    REN__RELU,
+    REN__LEAKY_RELU, /* slope 0.01 */
+    REN__SIGMOID,
+    REN__TANH,
+    REN__GELU, /* exact: x/2 (1 + erf(x / sqrt 2)) */
+    REN__SILU,
+    REN__SOFTPLUS
+} ren__activation;
+
+typedef struct ren__conv_options {
+    int64_t channels; /* out */
+    int64_t kernel[3], stride[3], pad[3]; /* one entry a spatial axis; stride 0 means 1 */
+    int64_t groups;                       /* 0 means 1 */
+    int32_t no_bias;
+} ren__conv_options;
+
+/* N, spatial (1 to 3 axes), C -> N, out spatial, channels. Weight O, C/groups, kernel... */
+ren__value ren__conv(ren__graph *graph, ren__value x, const char *name, const ren__conv_options *options);
+/* Over N and all spatial axes, per channel: eps 1e-5, momentum 0.1. */
+ren__value ren__batch_norm(ren__graph *graph, ren__value x, const char *name);
+/* Last axis C -> features. Weight features, C. */
+ren__value ren__linear(ren__graph *graph, ren__value x, const char *name, int64_t features, int32_t no_bias);
+ren__value ren__activate(ren__graph *graph, ren__value x, ren__activation activation);
+ren__value ren__max_pool(ren__graph *graph, ren__value x, int64_t kernel, int64_t stride);
+ren__value ren__average_pool(ren__graph *graph, ren__value x, int64_t kernel, int64_t stride);
+/* To `size` cells an axis, PyTorch's bins; size 1 is the global average. */
+ren__value ren__adaptive_average_pool(ren__graph *graph, ren__value x, int64_t size);
+/* Elements (or whole channels of a sample) to zero with `rate`, the others divided by 1 - rate. Training only. */
+ren__value ren__dropout(ren__graph *graph, ren__value x, double rate);
+ren__value ren__channel_dropout(ren__graph *graph, ren__value x, double rate);
+/* N, spatial, C -> N, C x spatial in the published order C, D, H, W. */
+ren__value ren__flatten(ren__graph *graph, ren__value x);
+ren__value ren__reshape(ren__graph *graph, ren__value x, ren__shape shape); /* the same elements in memory order */
+ren__value ren__softmax(ren__graph *graph, ren__value x);                   /* last axis */
+ren__value ren__add(ren__graph *graph, ren__value a, ren__value b);
+
+enum { REN__MAX_CLASSES = 16 };
+/* Mean loss of logits N, K and targets N (class numbers as floats), PyTorch's definition. `weights`: K or NULL. */
+ren__value ren__cross_entropy(ren__graph *graph, ren__value logits, ren__value targets, const double *weights,
+                              double smoothing);
+
+#endif
