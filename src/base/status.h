@@ -3,12 +3,17 @@
 #ifndef REN_BASE_STATUS_H
 #define REN_BASE_STATUS_H
 
+#include <stdarg.h>
+
 #include "ren.h"
 
 /* Sets this thread's error text and returns `code`. Never allocates. */
 ren_status ren__error(ren_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Puts "context: " before the text of the failure that is being passed on; returns `code`. */
 ren_status ren__error_context(ren_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* vsnprintf with a decimal point whatever the locale. */
+int ren__format(char *buffer, size_t size, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
 
 /* Leaves for the label `out` with the failure. Every function that uses them has `ren_status st = REN_OK;`. */
 #define REN_TRY(expression)                \
