@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Experts, gates, mixtures and results as the library's own code sees them. All are immutable once made, counted by
+ * reference and shared between threads. */
+#ifndef REN_MOE_MOE_H
+#define REN_MOE_MOE_H
+
+#include <jansson.h>
+
+#include "graph/weights.h"
+#include "nets/nets.h"
+#include "volume/scan.h"
+
+enum ren__stage { REN__PREPROCESS, REN__RADIOMICS, REN__EXPERTS, REN__GATE, REN__TOTAL, REN__STAGE_COUNT };
+
+typedef struct ren__session_cache ren__session_cache;
+
+struct ren_expert {
+    atomic_int references;
+    ren_context *context; /* held */
+    const ren__net *net;
+    json_t *config; /* settings of the network, as given */
+    json_t *record; /* how it was trained, or NULL */
+    ren_preset preset;
+    int32_t region;
+    int32_t classes;
+    ren__graph *graph; /* batch 1, read only */
+    ren__weights *weights;
+    ren__session_cache *cache; /* for predictions of this expert by itself; a mixture has its own */
+};
+
+struct ren_gate {
+    atomic_int references;
+    ren_context *context; /* held */
+    int32_t source;       /* index into gate.c's table */
+    int32_t normalisation;
+    double value[REN_REGION_COUNT];  /* as given: AUC, loss, ...; NaN where nothing was given */
+    double weight[REN_REGION_COUNT]; /* raw: not normalised */
+};
+
+struct ren_mixture {
+    atomic_int references;
+    ren_context *context; /* held */
+    char *name;
+    ren_expert *expert[REN_REGION_COUNT]; /* by region; NULL: none */
+    ren_gate *gate;
+    double threshold;
+    json_t *record; /* or NULL */
+    json_t *card;   /* what results and reports say about the model */
+    ren__session_cache *cache;
+};
+
+typedef struct ren__region_result {
+    int32_t region;
+    int32_t ran;
+    double probability; /* of class 1; NaN where it did not run */
+    double weight;
+    double millilitres; /* of the region in the prepared scan */
+} ren__region_result;
+
+struct ren_result {
+    atomic_int references;
+    ren_context *context; /* held */
+    json_t *card;         /* of the mixture */
+    int32_t classes, label;
+    double threshold;
+    double probability[REN__MAX_CLASSES];
+    int32_t region_count;
+    ren__region_result region[REN_REGION_COUNT];
+    ren_text *warnings; /* each ends in a zero byte */
+    int32_t warning_count;
+    double seconds[REN__STAGE_COUNT];
+    int32_t threads;
+    const char *isa;
+};
+
+/* An expert over weights that exist (their reference count is raised). `config`, `preset` and `record` may be NULL; the
+ * record is a JSON object with what the model card shall say of the training: data, folds, seed, library version, ...
+ * Both trees are copied. The weights must be those of the network in this configuration. */
+ren_status ren__expert_adopt(ren_context *context, const ren__net *net, const json_t *config, ren__weights *weights,
+                             int32_t region, const ren_preset *preset, const json_t *record, ren_expert **out);
+ren_expert *ren__expert_retain(const ren_expert *expert);
+/* Softmax of the expert's logits for its region of the scan, in double: `classes` values. What ren_expert_predict and
+ * ren_mixture_predict compute; `cache` NULL is the expert's own. */
+ren_status ren__expert_probabilities(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan,
+                                     ren__run *run, double *probabilities);
+
+ren_gate *ren__gate_retain(const ren_gate *gate);
+/* The weights of the regions that ran, summing to 1; 0 for the others. All weights 0 (nothing ran, or only regions that
+ * the gate gives nothing): REN_E_DATA. */
+ren_status ren__gate_weights(const ren_gate *gate, const int32_t ran[REN_REGION_COUNT],
+                             double weights[REN_REGION_COUNT]);
+
+/* What a mixture is made of beyond experts and gate. */
+typedef struct ren__mixture_options {
+    const char *name;     /* "ren"; NULL: "mixture" */
+    double threshold;     /* label 1 from this probability on (Youden on validation); 0: 0.5 */
+    const json_t *record; /* data, folds, seed, library version; copied; may be NULL */
+} ren__mixture_options;
+
+/* ren_mixture_create with all of it; `options` may be NULL. */
+ren_status ren__mixture_make(ren_context *context, ren_expert *const *experts, size_t count, ren_gate *gate,
+                             const ren__mixture_options *options, ren_mixture **out);
+/* ren_mixture_predict on a scan that is prepared already. */
+ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren__run *run,
+                                     ren_result **out);
+
+#endif
