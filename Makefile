@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+# libren with GNU make alone. `make help` lists what there is to make.
+#
+# Variables: CC, CFLAGS, LDFLAGS, BUILD (folder for everything that is made), PREFIX, LIBDIR, INCLUDEDIR, DESTDIR,
+# JOBS, DEPS=no (never install a package), PYTHON, REN_SHARED (folder with real data; tests that need it skip without).
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+DEPS   ?= yes
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(JOBS)
+endif
+
+version_part = $(shell sed -n 's/^.define REN_VERSION_$(1) //p' include/ren.h)
+VERSION := $(call version_part,MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
+# Until 1.0 the soname's number is 0; from then on it is the major version.
+SONAME := libren.so.0
+
+# ------------------------------------------------------------------------------------------------------------ flags
+
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wmissing-prototypes -Wundef
+SANITIZE :=
+
+# No contraction of a * b + c: results must not depend on which file a sum stands in. No -ffast-math, also not at the
+# link: it would flush denormals in the host.
+OURS     := -std=c11 -D_GNU_SOURCE -fopenmp -fPIC -fvisibility=hidden -ffp-contract=off $(WARNINGS) $(SANITIZE)
+INCLUDES := -Iinclude -Isrc -I/usr/include/nifti $(shell pkg-config --cflags jansson yaml-0.1 libpng zlib 2>/dev/null)
+COMPILE   = $(CC) $(OURS) $(INCLUDES) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+
+# Kernels for one instruction set are in files of their own, chosen at run time.
+VECTOR_avx2   := -mavx2 -mfma
+VECTOR_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
+vector_flags   = $(VECTOR_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
+
+# -lnifti2 before all that could bring libniftiio, which has other structures behind the same names.
+LIBS := -lnifti2 -lznz -ldnnl $(shell pkg-config --libs jansson yaml-0.1 libpng zlib 2>/dev/null \
+	|| echo -ljansson -lyaml -lpng -lz) -lopenblas -lm -lpthread
+LINK  = $(CC) -fopenmp $(SANITIZE) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
+
+# Objects of different compilers or flags never meet: their folder has the flags' hash for its name.
+HASH := $(firstword $(shell echo '$(CC) $(OURS) $(INCLUDES) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LIBS)' | md5sum))
+OBJECTS := $(BUILD)/obj/$(HASH)
+
+# ---------------------------------------------------------------------------------------------------------- sources
+
+LIBRARY_SOURCES := $(wildcard src/*/*.c)
+CLI_SOURCES     := $(wildcard examples/cli/*.c)
+TEST_SOURCES    := $(wildcard tests/*/test_*.c)
+TEST_SCRIPTS    := $(wildcard tests/test_*.sh tests/*/test_*.sh tests/*/test_*.py)
+
+LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(OBJECTS)/%.o)
+CLI_OBJECTS     := $(CLI_SOURCES:%.c=$(OBJECTS)/%.o)
+TEST_PROGRAMS   := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(TEST_SOURCES))))
+
+SHARED := $(BUILD)/lib/$(SONAME)
+STATIC := $(BUILD)/lib/libren.a
+REN    := $(BUILD)/bin/ren
+
+# ------------------------------------------------------------------------------------------------------------ build
+
+.PHONY: all lib cli
+all: lib cli ## the shared and the static library and the ren program (default)
+lib: $(BUILD)/lib/libren.so $(STATIC) ## the libraries alone
+cli: $(if $(CLI_SOURCES),$(REN)) ## the ren program
+
+$(OBJECTS)/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) $(call vector_flags,$*) -c $< -o $@
+
+# A host sees nothing but the installed headers.
+$(OBJECTS)/examples/%.o: INCLUDES := -Iinclude
+$(OBJECTS)/tests/%.o: INCLUDES += -Itests/unit -Itests
+
+# Changes when flags or the list of sources change, so that what is linked from objects follows.
+STAMP := $(BUILD)/obj/linked-from
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(HASH) $(sort $(LIBRARY_SOURCES) $(CLI_SOURCES)))
+$(shell mkdir -p $(dir $(STAMP)) && echo '$(HASH) $(sort $(LIBRARY_SOURCES) $(CLI_SOURCES))' > $(STAMP))
+endif
+
+$(SHARED): $(LIBRARY_OBJECTS) lib/libren.map $(STAMP)
+	@mkdir -p $(@D)
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/libren.map -Wl,-z,defs,-z,relro,-z,now \
+		$(LIBRARY_OBJECTS) $(LIBS) -o $@
+
+$(BUILD)/lib/libren.so: $(SHARED)
+	ln -sf $(SONAME) $@
+
+$(STATIC): $(LIBRARY_OBJECTS) $(STAMP)
+	@mkdir -p $(@D)
+	rm -f $@
+	$(AR) rcsD $@ $(LIBRARY_OBJECTS)
+
+$(REN): $(CLI_OBJECTS) $(BUILD)/lib/libren.so
+	@mkdir -p $(@D)
+	$(LINK) $(CLI_OBJECTS) -L$(BUILD)/lib -lren -lm '-Wl,-rpath,$$ORIGIN/../lib' -o $@
+
+# ------------------------------------------------------------------------------------------------------------ tests
+
+.PHONY: test test-all unit headers abi abi-record demo bench
+test: ## all checks: headers, unit tests with failing allocations, conformance, ABI, scripts; ends with one line of sums
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory test-all
+
+test-all: all $(TEST_PROGRAMS)
+	@CC='$(CC)' BUILD='$(BUILD)' PYTHON='$(PYTHON)' tests/run.sh $(JOBS) $(BUILD)/log $(TEST_PROGRAMS) $(TEST_SCRIPTS)
+
+unit: $(TEST_PROGRAMS) ## the test programs alone, without scripts
+	@tests/run.sh $(JOBS) $(BUILD)/log $(TEST_PROGRAMS)
+
+headers: ## include/ compiles alone as C11, C99 and C++17
+	@CC='$(CC)' tests/abi/test_headers.sh
+
+abi: all ## exported symbols are those of the headers; the ABI is the recorded one
+	@BUILD='$(BUILD)' tests/abi/test_symbols.sh
+	@BUILD='$(BUILD)' tests/abi/test_abi.sh
+
+abi-record: all ## records the present ABI in lib/libren.abi
+	@BUILD='$(BUILD)' tests/abi/test_abi.sh --record
+
+define test_program
+$(BUILD)/tests/$(basename $(notdir $(1))): $(OBJECTS)/$(1:.c=.o) $(OBJECTS)/tests/unit/harness.o $(STATIC)
+	@mkdir -p $$(@D)
+	$$(LINK) $$^ $(FIRST_LIBS) -lcmocka $$(LIBS) -o $$@
+endef
+$(foreach source,$(TEST_SOURCES),$(eval $(call test_program,$(source))))
+
+demo: ## trains seven small experts on a synthetic cohort, evaluates and predicts, with a report: under 5 minutes
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(BUILD)' tests/demo.sh
+
+bench: all ## compares with PyTorch and ONNX Runtime, which the PYTHON given must have
+	$(PYTHON) tests/bench/run.py
+
+# ------------------------------------------------------------------------------------------------- analysis, by hand
+
+.PHONY: asan tsan tidy
+asan: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory deps
+	@UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory unit BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
+		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+
+# clang's OpenMP runtime tells ThreadSanitizer (through archer) what its barriers order; gcc's does not. oneDNN asks for
+# gcc's, whose entry points libomp has too: linked first, it serves both.
+LIBOMP := $(firstword $(wildcard /usr/lib/llvm-*/lib/libarcher.so))
+tsan: ## unit tests under ThreadSanitizer, and a seeded race that it must report
+	@$(MAKE) --no-print-directory deps TOOLS=yes
+	@REN_TEST_INJECT=0 OMP_TOOL_LIBRARIES=$(LIBOMP) TSAN_OPTIONS='ignore_noninstrumented_modules=1 halt_on_error=1' \
+		$(MAKE) --no-print-directory unit BUILD=$(BUILD)/tsan CC=clang CFLAGS='-O1 -g' FIRST_LIBS='-lomp' \
+		SANITIZE=-fsanitize=thread
+
+C_FILES := $(wildcard include/*.h src/*/*.[ch] examples/*/*.[ch] tests/*/*.[ch])
+tidy: ## clang-format, clang-tidy and cppcheck have nothing to say
+	@$(MAKE) --no-print-directory deps TOOLS=yes
+	clang-format --dry-run -Werror $(C_FILES)
+	@$(MAKE) --no-print-directory $(LIBRARY_SOURCES:%=%.tidy)
+	cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr --enable=warning,portability \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -D__SSE2__ -D__x86_64__ -Iinclude -Isrc -j$(JOBS) src examples
+
+%.c.tidy: %.c
+	clang-tidy --quiet --warnings-as-errors='*' $< -- $(OURS) $(INCLUDES) $(call vector_flags,$*) 2>/dev/null
+
+# ---------------------------------------------------------------------------------------------------- dependencies
+
+DEBIAN_BUILD := gcc make pkg-config libdnnl-dev libnifti2-dev libniftiio-dev zlib1g-dev libjansson-dev libyaml-dev \
+	libpng-dev libopenblas-dev libcmocka-dev abigail-tools python3 python3-numpy
+DEBIAN_TOOLS := clang clang-tidy clang-format cppcheck libomp-dev libclang-rt-14-dev
+NEEDED_HEADERS := dnnl.h nifti/nifti2_io.h zlib.h jansson.h yaml.h png.h cblas.h
+TOOLS ?= no
+
+.PHONY: deps
+deps: ## installs missing Debian packages as root, otherwise tells the line to run (TOOLS=yes: also those of tidy, tsan)
+	@CC='$(CC)' PYTHON='$(PYTHON)' DEPS='$(DEPS)' HEADERS='$(NEEDED_HEADERS)' \
+		COMMANDS='$(CC) pkg-config abidw abidiff $(if $(filter yes,$(TOOLS)),clang clang-tidy clang-format cppcheck)' \
+		tests/deps.sh $(DEBIAN_BUILD) $(if $(filter yes,$(TOOLS)),$(DEBIAN_TOOLS))
+
+# ---------------------------------------------------------------------------------------------------------- install
+
+.PHONY: install uninstall clean help list
+INSTALLED := $(addprefix $(DESTDIR),$(INCLUDEDIR)/ren.h $(INCLUDEDIR)/ren_tools.h $(LIBDIR)/$(SONAME) \
+	$(LIBDIR)/libren.so $(LIBDIR)/libren.a $(LIBDIR)/pkgconfig/ren.pc $(PREFIX)/bin/ren)
+
+install: all ## headers, libraries, ren.pc and the ren program under DESTDIR and PREFIX
+	install -d $(sort $(dir $(INSTALLED)))
+	install -m 644 include/ren.h include/ren_tools.h $(DESTDIR)$(INCLUDEDIR)
+	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libren.so
+	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
+		pkgconfig/ren.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/ren.pc
+	$(if $(CLI_SOURCES),install -m 755 $(REN) $(DESTDIR)$(PREFIX)/bin)
+
+uninstall: ## removes what install has put there
+	rm -f $(INSTALLED)
+
+clean: ## removes the build folder
+	rm -rf $(BUILD)
+
+help list: ## this list
+	@sed -n 's/^\([a-z][a-z ]*[a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F '\t' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+-include $(shell find $(OBJECTS) -name '*.d' 2>/dev/null)
