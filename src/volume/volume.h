@@ -25,6 +25,9 @@ ren_volume *ren__volume_retain(const ren_volume *volume);
 /* A packed (x fastest) volume that owns zeroed voxels; `data` (nullable) gets the writable pointer. */
 ren_status ren__volume_allocate(ren_context *context, int32_t type, const int64_t shape[3], const double affine[16],
                                 void **data, ren_volume **out);
+/* The same without zeroing, for a caller that writes every voxel. */
+ren_status ren__volume_allocate_raw(ren_context *context, int32_t type, const int64_t shape[3],
+                                    const double affine[16], void **data, ren_volume **out);
 /* The same voxels with axes permuted and flipped: new axis a is old axis order[a], reversed where flip[a]. No copy. */
 ren_status ren__volume_view(const ren_volume *volume, const int32_t order[3], const int32_t flip[3], ren_volume **out);
 /* Axis order and flips that bring the volume nearest to `axes`. */
