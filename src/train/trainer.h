@@ -11,6 +11,7 @@
 #ifndef REN_TRAIN_TRAINER_H
 #define REN_TRAIN_TRAINER_H
 
+#include "graph/weights.h"
 #include "nets/nets.h"
 #include "train/dataset.h"
 #include "train/early_stop.h"
