@@ -53,6 +53,10 @@ LINK  = $(CC) -fopenmp $(SANITIZE) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
 HASH := $(firstword $(shell echo '$(CC) $(OURS) $(INCLUDES) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LIBS)' | md5sum))
 OBJECTS := $(BUILD)/obj/$(HASH)
 
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
+
 # ---------------------------------------------------------------------------------------------------------- sources
 
 LIBRARY_SOURCES := $(wildcard src/*/*.c)
@@ -77,7 +81,8 @@ cli: $(if $(CLI_SOURCES),$(REN)) ## the ren program
 
 $(OBJECTS)/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) $(call vector_flags,$*) -c $< -o $@
+	$(call say,cc,$<)
+	$(Q)$(COMPILE) $(call vector_flags,$*) -c $< -o $@
 
 # A host sees nothing but the installed headers.
 $(OBJECTS)/examples/%.o: INCLUDES := -Iinclude
@@ -91,20 +96,23 @@ endif
 
 $(SHARED): $(LIBRARY_OBJECTS) lib/libren.map $(STAMP)
 	@mkdir -p $(@D)
-	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/libren.map -Wl,-z,defs,-z,relro,-z,now \
+	$(call say,link,$@)
+	$(Q)$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/libren.map -Wl,-z,defs,-z,relro,-z,now \
 		$(LIBRARY_OBJECTS) $(LIBS) -o $@
 
 $(BUILD)/lib/libren.so: $(SHARED)
-	ln -sf $(SONAME) $@
+	@ln -sf $(SONAME) $@
 
 $(STATIC): $(LIBRARY_OBJECTS) $(STAMP)
 	@mkdir -p $(@D)
-	rm -f $@
-	$(AR) rcsD $@ $(LIBRARY_OBJECTS)
+	$(call say,ar,$@)
+	@rm -f $@
+	$(Q)$(AR) rcsD $@ $(LIBRARY_OBJECTS)
 
 $(REN): $(CLI_OBJECTS) $(BUILD)/lib/libren.so
 	@mkdir -p $(@D)
-	$(LINK) $(CLI_OBJECTS) -L$(BUILD)/lib -lren -lm '-Wl,-rpath,$$ORIGIN/../lib' -o $@
+	$(call say,link,$@)
+	$(Q)$(LINK) $(CLI_OBJECTS) -L$(BUILD)/lib -lren -lm '-Wl,-rpath,$$ORIGIN/../lib' -o $@
 
 # ------------------------------------------------------------------------------------------------------------ tests
 
@@ -132,7 +140,8 @@ abi-record: all ## records the present ABI in lib/libren.abi
 define test_program
 $(BUILD)/tests/$(basename $(notdir $(1))): $(OBJECTS)/$(1:.c=.o) $(OBJECTS)/tests/unit/harness.o $(STATIC)
 	@mkdir -p $$(@D)
-	$$(LINK) $$^ $(FIRST_LIBS) -lcmocka $$(LIBS) -o $$@
+	$$(call say,link,$$@)
+	$$(Q)$$(LINK) $$^ $(FIRST_LIBS) -lcmocka $$(LIBS) -o $$@
 endef
 $(foreach source,$(TEST_SOURCES),$(eval $(call test_program,$(source))))
 
@@ -177,12 +186,12 @@ tidy: ## clang-format, clang-tidy and cppcheck have nothing to say
 DEBIAN_BUILD := gcc make pkg-config libdnnl-dev libnifti2-dev libniftiio-dev zlib1g-dev libjansson-dev libyaml-dev \
 	libpng-dev libopenblas-dev libcmocka-dev abigail-tools python3 python3-numpy
 DEBIAN_TOOLS := clang clang-tidy clang-format cppcheck libomp-dev libclang-rt-14-dev
-NEEDED_HEADERS := dnnl.h nifti/nifti2_io.h zlib.h jansson.h yaml.h png.h cblas.h
+NEEDED_HEADERS := dnnl.h nifti2_io.h zlib.h jansson.h yaml.h png.h cblas.h
 TOOLS ?= no
 
 .PHONY: deps
 deps: ## installs missing Debian packages as root, otherwise tells the line to run (TOOLS=yes: also those of tidy, tsan)
-	@CC='$(CC)' PYTHON='$(PYTHON)' DEPS='$(DEPS)' HEADERS='$(NEEDED_HEADERS)' \
+	@CC='$(CC)' PYTHON='$(PYTHON)' DEPS='$(DEPS)' INCLUDES='$(INCLUDES)' HEADERS='$(NEEDED_HEADERS)' \
 		COMMANDS='$(CC) pkg-config abidw abidiff $(if $(filter yes,$(TOOLS)),clang clang-tidy clang-format cppcheck)' \
 		tests/deps.sh $(DEBIAN_BUILD) $(if $(filter yes,$(TOOLS)),$(DEBIAN_TOOLS))
 

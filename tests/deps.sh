@@ -9,11 +9,11 @@ for command in $COMMANDS; do
     command -v "$command" >/dev/null 2>&1 || missing="$missing $command"
 done
 for header in $HEADERS; do
-    echo "#include <$header>" | ${CC} -E -x c - >/dev/null 2>&1 || missing="$missing $header"
+    echo "#include <$header>" | ${CC} ${INCLUDES} -E -x c - >/dev/null 2>&1 || missing="$missing $header"
 done
 # cmocka's header needs others before it
 printf '#include <stdarg.h>\n#include <stddef.h>\n#include <setjmp.h>\n#include <stdint.h>\n#include <cmocka.h>\n' |
-    ${CC} -E -x c - >/dev/null 2>&1 || missing="$missing cmocka.h"
+    ${CC} ${INCLUDES} -E -x c - >/dev/null 2>&1 || missing="$missing cmocka.h"
 ${PYTHON} -c 'import numpy' >/dev/null 2>&1 || missing="$missing numpy(${PYTHON})"
 [ -n "$missing" ] || exit 0
 
