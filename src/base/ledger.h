@@ -22,6 +22,7 @@ ren__ledger *ren__ledger_of(ren_context *context);
 
 size_t ren__ledger_used(const ren__ledger *ledger);
 size_t ren__ledger_peak(const ren__ledger *ledger);
+size_t ren__ledger_limit(const ren__ledger *ledger); /* its own; 0: none */
 void ren__ledger_peak_reset(ren__ledger *ledger);
 
 /* The C library's allocator in the host allocator's form. */

@@ -96,6 +96,11 @@ size_t ren__ledger_peak(const ren__ledger *ledger)
     return atomic_load_explicit(&ledger->peak, memory_order_relaxed);
 }
 
+size_t ren__ledger_limit(const ren__ledger *ledger)
+{
+    return ledger->limit;
+}
+
 void ren__ledger_peak_reset(ren__ledger *ledger)
 {
     atomic_store_explicit(&ledger->peak, ren__ledger_used(ledger), memory_order_relaxed);
