@@ -52,6 +52,8 @@ static float render_voxel(const ren__phantom_scene *scene, const double point[3]
     ren__phantom_place place;
     float share, hu = 0.0f;
 
+    *lobe = 0;
+    if (ren__phantom_air(&scene->body, point, &hu)) return hu;
     ren__phantom_locate(scene, point, &place);
     share = clamp01(0.5 + place.inside / voxel);
     *lobe = (uint8_t)place.lobe;

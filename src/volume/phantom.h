@@ -83,6 +83,7 @@ typedef struct ren__phantom_place {
     double pleura;  /* distance to chest wall or diaphragm, mm: what "peripheral" means */
     double fissure; /* distance to the nearest fissure, mm */
     double outer;   /* distance outside the cavity's wall, mm */
+    double warped[3]; /* the point as the shapes see it: nobody is symmetrical */
     double below;   /* distance below the diaphragm, mm */
 } ren__phantom_place;
 
@@ -98,6 +99,8 @@ void ren__phantom_position(const ren__phantom_scene *scene, double i, double j, 
 void ren__phantom_locate(const ren__phantom_scene *scene, const double point[3], ren__phantom_place *place);
 /* HU of what is not lung. */
 double ren__phantom_tissue(const ren__phantom_scene *scene, const double point[3], const ren__phantom_place *place);
+/* Not 0 far outside the body, where there is air or the couch and nothing needs locating. */
+int ren__phantom_air(const ren__phantom_body *body, const double point[3], float *hu);
 double ren__phantom_dome(const ren__phantom_body *body, int32_t side, double x, double y); /* diaphragm's height, mm */
 /* Distance outside the cavity along the ray from its axis, mm; negative inside. */
 double ren__phantom_cavity(const ren__phantom_body *body, const double point[3]);
@@ -108,6 +111,7 @@ typedef struct ren__phantom_cell {
     uint32_t id;            /* random number of the nearest cell */
 } ren__phantom_cell;
 double ren__phantom_noise(uint32_t seed, const double point[3], double period);
+void ren__phantom_noise3(uint32_t seed, const double point[3], double period, double values[3]); /* three at once */
 ren__phantom_cell ren__phantom_cells(uint32_t seed, const double point[3], double period);
 double ren__phantom_step(double from, double to, double x); /* smooth step */
 /* Four numbers of mean 0 and standard deviation 1 for one counter. */

@@ -4,6 +4,9 @@
 
 #include "volume/phantom.h"
 
+/* The lungs meet left of the middle: the right one is larger. */
+static const double MIDLINE = -5.0;
+
 static double square(double x)
 {
     return x * x;
@@ -75,21 +78,22 @@ double ren__phantom_dome(const ren__phantom_body *body, int32_t side, double x, 
 static double mediastinum(const ren__phantom_body *body, const double p[3])
 {
     const double h = body->height, s = body->heart, base = body->dome[PHANTOM_LEFT] + 4.0, x = p[0] < 0.0 ? -p[0] : p[0];
+    const double middle = p[0] - MIDLINE < 0.0 ? MIDLINE - p[0] : p[0] - MIDLINE;
     const double top = p[2] / h;
     const double wide = 25.0 - 4.0 * ren__phantom_step(0.7, 1.0, top), deep = 40.0 - 6.0 * ren__phantom_step(0.7, 1.0, top);
-    const double column = ellipsoid(p, 1.0, -8.0 - 0.5 * body->back * top * top, p[2], wide, deep, 1e6);
-    const double spine = ellipsoid(p, 0.0, 16.0 - body->depth - 0.8 * body->back * top * top, p[2], 23.0, 24.0, 1e6);
-    const double gutter = x - (13.0 + most(0.0, 0.4 * (10.0 - body->depth - p[1])));
+    const double column = ellipsoid(p, MIDLINE, -8.0 - 0.5 * body->back * top * top, p[2], wide, deep, 1e6);
+    const double spine = ellipsoid(p, 0.0, 27.0 - body->depth - 0.8 * body->back * top * top, p[2], 22.5, 23.0, 1e6);
+    const double gutter = x - (13.0 + most(0.0, 0.45 * (18.0 - body->depth - p[1])));
     const double front = 5.0 + most(0.0, 0.35 * (p[1] - 0.5 * body->depth));
     double d = blend(column, spine, 14.0);
 
     if (p[1] < -0.5 * body->depth) d = blend(d, gutter, 10.0);
-    if (p[1] > 10.0) d = blend(d, x - front, 8.0);
+    if (p[1] > 10.0) d = blend(d, middle - front, 8.0);
     d = blend(d, ellipsoid(p, -21.0, -44.0, p[2], 13.5, 13.5, 1e6) + most(0.0, p[2] - 0.68 * h), 8.0);
     d = blend(d, ellipsoid(p, -14.0, -14.0, 0.69 * h, 19.0, 36.0, 15.0), 8.0);
     if (top < 0.72) {
-        d = blend(d, ellipsoid(p, -26.0 * s, 22.0, base + 30.0, 54.0 * s, 42.0 * s, 42.0 * s), 10.0);
-        d = blend(d, ellipsoid(p, 14.0, 16.0, base + 38.0, 38.0 * s, 38.0 * s, 44.0 * s), 10.0);
+        d = blend(d, ellipsoid(p, -30.0 * s, 22.0, base + 30.0, 54.0 * s, 42.0 * s, 42.0 * s), 10.0);
+        d = blend(d, ellipsoid(p, 10.0, 16.0, base + 38.0, 38.0 * s, 38.0 * s, 44.0 * s), 10.0);
         d = blend(d, ellipsoid(p, p[0] < 0.0 ? -33.0 : 33.0, -14.0, 0.54 * h, 15.0, 17.0, 24.0), 10.0);
     }
     return d;
@@ -102,12 +106,10 @@ static void find_lobe(const ren__phantom_scene *scene, const double p[3], ren__p
     const int32_t side = place->side;
     const double across = ((side == PHANTOM_RIGHT ? p[0] : -p[0]) - 0.5 * body->width) / (0.5 * body->width);
     const double along = p[1] / body->depth, slope = body->oblique_slope[side];
-    const double wave = 4.0 * ren__phantom_noise(scene->seed[0] + (uint32_t)side, p, 70.0);
     const double height = body->oblique[side] - slope * p[1] + body->bend[side] * (across * across - along * along) +
-                          6.0 * across + wave;
+                          6.0 * across;
     const double oblique = (p[2] - height) / sqrt(1.0 + slope * slope);
-    const double level = body->horizontal + body->bend[2] * across * along - 5.0 * (along - 0.4) * (along - 0.4) +
-                         3.0 * ren__phantom_noise(scene->seed[0] + 7u, p, 60.0);
+    const double level = body->horizontal + body->bend[2] * across * along - 5.0 * (along - 0.4) * (along - 0.4);
     const double horizontal = p[2] - level;
 
     place->fissure = oblique < 0.0 ? -oblique : oblique;
@@ -121,18 +123,32 @@ static void find_lobe(const ren__phantom_scene *scene, const double p[3], ren__p
     }
 }
 
-void ren__phantom_locate(const ren__phantom_scene *scene, const double point[3], ren__phantom_place *place)
+/* Bends space a little: shapes made of ellipses look like nobody's. */
+static void warp(const ren__phantom_scene *scene, const double p[3], double warped[3])
+{
+    double bend[3];
+
+    ren__phantom_noise3(scene->seed[0], p, 60.0, bend);
+    warped[0] = p[0] + 4.5 * bend[0];
+    warped[1] = p[1] + 6.0 * bend[1];
+    warped[2] = p[2] + 6.0 * bend[2];
+}
+
+void ren__phantom_locate(const ren__phantom_scene *scene, const double p[3], ren__phantom_place *place)
 {
     const ren__phantom_body *body = &scene->body;
+    const double *point = place->warped;
 
-    *place = (ren__phantom_place){ .side = point[0] < 0.0 ? PHANTOM_LEFT : PHANTOM_RIGHT, .fissure = 1e3 };
+    *place = (ren__phantom_place){ .fissure = 1e3, .inside = -1e3, .pleura = -1e3, .below = -1e3, .outer = 1e3 };
+    warp(scene, p, place->warped);
+    place->side = point[0] < MIDLINE ? PHANTOM_LEFT : PHANTOM_RIGHT;
     place->outer = ren__phantom_cavity(body, point);
     place->inside = -place->outer;
     if (place->outer > 12.0) return;
     if (point[2] < 1.1 * body->dome[PHANTOM_RIGHT])
         place->below = ren__phantom_dome(body, place->side, point[0], point[1]) - point[2];
     else
-        place->below = -50.0;
+        place->below = -1e3;
     /* the dome is steep at its edge: vertical distance is more than the distance to it */
     place->pleura = least(-place->outer, -0.75 * place->below);
     place->inside = place->pleura;

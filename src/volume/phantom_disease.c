@@ -51,9 +51,13 @@ static double diseased(const ren__phantom_scene *scene, const double p[3], const
 {
     const ren__phantom_disease *disease = &scene->disease;
     const double haze = 0.5 + 0.5 * ren__phantom_noise(scene->seed[5], p, 13.0);
-    const double net = wall_of(ren__phantom_cells(scene->seed[6], p, 9.5), 1.3, voxel);
-    const double fine = wall_of(ren__phantom_cells(scene->seed[6] + 1u, p, 5.0), 0.8, voxel);
-    double hu = healthy, cysts;
+    double hu = healthy, cysts, net, fine, bent[3];
+
+    /* septa are no straight lines */
+    ren__phantom_noise3(scene->seed[5] + 1u, p, 7.0, bent);
+    for (int a = 0; a < 3; a++) bent[a] = p[a] + 2.4 * bent[a];
+    net = wall_of(ren__phantom_cells(scene->seed[6], bent, 9.5), 1.3, voxel) * (0.55 + 0.6 * haze);
+    fine = wall_of(ren__phantom_cells(scene->seed[6] + 1u, bent, 5.0), 0.8, voxel);
 
     hu += involved * disease->glass * (40.0 + 190.0 * haze * involved);
     hu += involved * disease->reticular * (430.0 * net + 260.0 * fine);

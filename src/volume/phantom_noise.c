@@ -32,10 +32,10 @@ double ren__phantom_step(double from, double to, double x)
     return t * t * (3.0 - 2.0 * t);
 }
 
-double ren__phantom_noise(uint32_t seed, const double point[3], double period)
+/* The eight lattice points around a position, and the weights of their blend. */
+static void lattice_around(uint32_t seed, const double point[3], double period, uint32_t hash[8], double t[3])
 {
     int32_t cell[3];
-    double t[3], corner[2][2][2];
 
     for (int a = 0; a < 3; a++) {
         double q = point[a] / period;
@@ -44,17 +44,39 @@ double ren__phantom_noise(uint32_t seed, const double point[3], double period)
         t[a] = q - (double)cell[a];
         t[a] = t[a] * t[a] * (3.0 - 2.0 * t[a]);
     }
-    for (int32_t x = 0; x < 2; x++) {
-        for (int32_t y = 0; y < 2; y++) {
-            for (int32_t z = 0; z < 2; z++)
-                corner[x][y][z] = lattice_hash(seed, cell[0] + x, cell[1] + y, cell[2] + z) * (2.0 / 4294967295.0) - 1.0;
-        }
+    for (int32_t n = 0; n < 8; n++)
+        hash[n] = lattice_hash(seed, cell[0] + (n >> 2), cell[1] + ((n >> 1) & 1), cell[2] + (n & 1));
+}
+
+static double blend_corners(const double v[8], const double t[3])
+{
+    const double a = v[0] + t[2] * (v[1] - v[0]), b = v[2] + t[2] * (v[3] - v[2]);
+    const double c = v[4] + t[2] * (v[5] - v[4]), d = v[6] + t[2] * (v[7] - v[6]);
+    const double e = a + t[1] * (b - a), f = c + t[1] * (d - c);
+
+    return e + t[0] * (f - e);
+}
+
+double ren__phantom_noise(uint32_t seed, const double point[3], double period)
+{
+    uint32_t hash[8];
+    double t[3], value[8];
+
+    lattice_around(seed, point, period, hash, t);
+    for (int n = 0; n < 8; n++) value[n] = (double)hash[n] * (2.0 / 4294967295.0) - 1.0;
+    return blend_corners(value, t);
+}
+
+void ren__phantom_noise3(uint32_t seed, const double point[3], double period, double values[3])
+{
+    uint32_t hash[8];
+    double t[3], value[8];
+
+    lattice_around(seed, point, period, hash, t);
+    for (int a = 0; a < 3; a++) {
+        for (int n = 0; n < 8; n++) value[n] = (double)((hash[n] >> (10 * a)) & 1023u) * (2.0 / 1023.0) - 1.0;
+        values[a] = blend_corners(value, t);
     }
-    for (int x = 0; x < 2; x++) {
-        for (int y = 0; y < 2; y++) corner[x][y][0] += t[2] * (corner[x][y][1] - corner[x][y][0]);
-        corner[x][0][0] += t[1] * (corner[x][1][0] - corner[x][0][0]);
-    }
-    return corner[0][0][0] + t[0] * (corner[1][0][0] - corner[0][0][0]);
 }
 
 ren__phantom_cell ren__phantom_cells(uint32_t seed, const double point[3], double period)

@@ -45,12 +45,22 @@ static double couch(const ren__phantom_body *body, const double p[3])
     return under < 2.5 || under > 23.5 ? -180.0 : -930.0;
 }
 
+int ren__phantom_air(const ren__phantom_body *body, const double point[3], float *hu)
+{
+    const double x = magnitude(point[0]), y = magnitude(point[1] + 6.0);
+    const double wide = body->width + body->wall + body->fat, deep = body->depth + 0.75 * body->wall + 0.7 * body->fat;
+
+    if (x < wide + 6.0 && y < deep + 18.0 && ellipse(x, y, 1.45 * wide, 1.45 * deep) < 1.0) return 0;
+    *hu = (float)couch(body, point);
+    return 1;
+}
+
 /* The spine, or 0 where there is none: `hu` is set where the answer is 1. */
 static int spine(const ren__phantom_scene *scene, const double p[3], double *hu)
 {
     const ren__phantom_body *body = &scene->body;
     const double t = p[2] / body->height, lean = 0.8 * body->back * (t > 0.0 ? (t > 1.2 ? 1.44 : t * t) : 0.0);
-    const double y = p[1] + body->depth - 12.0 + lean, period = 0.5 * body->rib_period + 13.0;
+    const double y = p[1] + body->depth - 23.0 + lean, period = 0.5 * body->rib_period + 13.0;
     const double turn = p[2] / period, phase = turn - (double)(int64_t)(turn + 64.0) + 64.0, x = magnitude(p[0]);
     const double vertebra = ellipse(p[0], y, 17.5, 14.0), canal = ellipse(p[0], y + 22.0, 9.5, 8.0);
     const double arch = ellipse(p[0], y + 22.0, 16.0, 13.0);
@@ -175,18 +185,18 @@ static double mediastinal(const ren__phantom_scene *scene, const double p[3])
     const ren__phantom_body *body = &scene->body;
     const double h = body->height, base = body->dome[PHANTOM_LEFT] + 4.0, blood = scene->lung.contrast, s = body->heart;
     const double air = airway(body, p), dz = p[2] - base;
-    const double left = ellipse(p[0] + 26.0 * s, p[1] - 20.0, 47.0 * s, 36.0 * s) + ellipse(dz - 30.0, 0.0, 38.0 * s, 1.0);
-    const double right = ellipse(p[0] - 12.0, p[1] - 15.0, 33.0 * s, 33.0 * s) + ellipse(dz - 38.0, 0.0, 42.0 * s, 1.0);
+    const double left = ellipse(p[0] + 30.0 * s, p[1] - 20.0, 47.0 * s, 36.0 * s) + ellipse(dz - 30.0, 0.0, 38.0 * s, 1.0);
+    const double right = ellipse(p[0] - 8.0, p[1] - 15.0, 33.0 * s, 33.0 * s) + ellipse(dz - 38.0, 0.0, 42.0 * s, 1.0);
     const double arch = ellipse(p[0] + 11.0 + 0.12 * p[1], p[1] + 14.0, 12.0, 33.0) + ellipse(p[2] - 0.69 * h, 0.0, 13.0, 1.0);
 
     if (air < 0.0) return -985.0;
     if (air < 1.6) return 20.0;
     if (p[2] < 0.69 * h && norm2(p[0] + 21.0, p[1] + 44.0) < 11.5) return blood;
     if (arch < 1.0) return blood;
-    if (left < 1.0) return left > 0.62 || magnitude(p[0] + 22.0 - 0.5 * p[1]) < 4.0 ? SOFT + 0.4 * (blood - SOFT) : blood;
+    if (left < 1.0) return left > 0.62 || magnitude(p[0] + 26.0 - 0.5 * p[1]) < 4.0 ? SOFT + 0.4 * (blood - SOFT) : blood;
     if (right < 1.0) return blood;
     if (dz > 40.0 && p[2] < 0.66 * h && norm2(p[0] + 4.0, p[1] - 18.0) < 15.0) return blood; /* ascending aorta */
-    if (dz > 50.0 && norm2(p[0] - 20.0, p[1] - 8.0) < 8.5) return blood;                    /* superior vena cava */
+    if (dz > 50.0 && norm2(p[0] - 17.0, p[1] - 8.0) < 8.5) return blood;                    /* superior vena cava */
     if (p[2] > 0.5 * h && p[2] < 0.6 * h && ellipse(p[0], p[1] + 1.0, 40.0, 11.0) < 1.0) return blood; /* pulmonary */
     if (p[2] > 0.72 * h && (norm2(p[0] + 17.0, p[1] + 10.0) < 5.5 || norm2(p[0] - 13.0, p[1] + 6.0) < 6.0)) return blood;
     if (norm2(p[0] + 5.0, p[1] + 36.0) < 7.0) return SOFT;                                   /* oesophagus */
@@ -197,14 +207,14 @@ static double mediastinal(const ren__phantom_scene *scene, const double p[3])
 double ren__phantom_tissue(const ren__phantom_scene *scene, const double point[3], const ren__phantom_place *place)
 {
     const ren__phantom_body *body = &scene->body;
-    const double depth = skin_depth(body, point);
+    const double *p = place->warped, depth = skin_depth(body, p);
     double hu;
 
     if (depth <= 0.0) return couch(body, point);
-    if (magnitude(point[0]) < 36.0 && point[1] < 0.0 && spine(scene, point, &hu)) return hu;
-    if (point[2] > 0.93 * body->height && place->outer > 0.0 && ellipse(point[0], point[1] + 14.0, 34.0, 38.0) < 1.0)
-        return mediastinal(scene, point); /* the neck's vessels and trachea above the lungs */
-    if (place->outer > 0.0) return chest_wall(scene, point, place->outer, depth);
-    if (place->below > 0.0) return abdomen(scene, point, place->below);
-    return mediastinal(scene, point);
+    if (magnitude(p[0]) < 36.0 && p[1] < 0.0 && spine(scene, p, &hu)) return hu;
+    if (p[2] > 0.93 * body->height && place->outer > 0.0 && ellipse(p[0], p[1] + 14.0, 34.0, 38.0) < 1.0)
+        return mediastinal(scene, p); /* the neck's vessels and trachea above the lungs */
+    if (place->outer > 0.0) return chest_wall(scene, p, place->outer, depth);
+    if (place->below > 0.0) return abdomen(scene, p, place->below);
+    return mediastinal(scene, p);
 }

@@ -8,7 +8,7 @@
 
 #include "volume/phantom.h"
 
-enum { LEAVES_MAX = 300, NODES_MAX = 4 * LEAVES_MAX, TRIES = 64 };
+enum { LEAVES_MAX = 480, NODES_MAX = 4 * LEAVES_MAX, TRIES = 64 };
 
 typedef struct tree_node {
     double at[3];
@@ -187,7 +187,7 @@ static void add_tree(ren__phantom_tubes *tubes, const ren__phantom_scene *scene,
 ren_status ren__phantom_tubes_grow(ren_context *context, const ren_phantom_options *options, int32_t patient,
                                    const ren__phantom_scene *scene, ren__phantom_tubes *tubes)
 {
-    static const int32_t arteries[5] = { 240, 260, 210, 110, 270 };
+    static const int32_t arteries[5] = { 420, 440, 360, 180, 460 };
     ren_status st = REN_OK;
     tree *t = NULL;
 
