@@ -80,21 +80,22 @@ ren_status ren__run_begin(ren__run *run, ren_context *context, const ren_run_opt
     run->outer = current_run;
     current_run = run;
 
+    run->mxcsr_before = REN_FLOATING_GET(); /* before the pool's, in which this thread takes part */
     run->omp_threads_before = omp_get_max_threads();
     omp_set_num_threads(context->threads);
     if (context->threads > 1) {
         ren__fork_pool_used();
         if (has_own_pool(run)) pool_mode_begin(context->threads);
     }
-    run->mxcsr_before = ren__floating_enter();
+    (void)ren__floating_enter();
     return REN_OK;
 }
 
 ren_status ren__run_end(ren__run *run, ren_status st)
 {
     if (!run->context) return st; /* did not begin */
-    ren__floating_leave(run->mxcsr_before);
     if (run->context->threads > 1 && has_own_pool(run)) pool_mode_end(run->context->threads);
+    ren__floating_leave(run->mxcsr_before);
     omp_set_num_threads(run->omp_threads_before);
     ren__ledger_release(ren__ledger_set_current(run->ledger_before));
     current_run = run->outer;

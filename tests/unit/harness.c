@@ -108,12 +108,14 @@ ren_status test_expect(const char *file, int line, const char *what, ren_status 
     return REN_OK;
 }
 
-static char folder[] = "/tmp/ren-test-XXXXXX";
-static int folder_made;
+static char folder[32]; /* of this run; "" until a case asks for it */
 
 const char *test_file(char path[TEST_PATH], const char *name)
 {
-    if (!folder_made) folder_made = mkdtemp(folder) != NULL;
+    if (!folder[0]) {
+        snprintf(folder, sizeof folder, "/tmp/ren-test-XXXXXX");
+        if (!mkdtemp(folder)) snprintf(folder, sizeof folder, "/nowhere");
+    }
     snprintf(path, TEST_PATH, "%s/%s", folder, name);
     return path;
 }
@@ -124,6 +126,12 @@ static int remove_one(const char *path, const struct stat *what, int type, struc
     (void)type;
     (void)walk;
     return remove(path);
+}
+
+static void remove_folder(void)
+{
+    if (folder[0]) nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folder[0] = '\0';
 }
 
 int test_shared(char path[TEST_PATH], const char *name)
@@ -174,6 +182,7 @@ static ren_status run_once(const test_case *test, long failing)
     options.seed = 1;
     ren_status st = ren_context_create(&options, &context);
     if (st == REN_OK) st = test->run(context);
+    remove_folder();
     if (st != REN_OK && st != TEST_FAILED && st != TEST_SKIPPED && (failing == 0 || st != REN_E_MEMORY))
         st = test_fail(__FILE__, __LINE__, "%s returned %s: %s", test->name, ren_status_name(st), ren_error_message());
     if (st == TEST_FAILED) return st; /* what it left behind says nothing more */
@@ -247,7 +256,6 @@ int test_run(const char *program, const char *pattern, const test_case *cases, s
     if (pattern) cmocka_set_test_filter(pattern);
     const int broken = _cmocka_run_group_tests(base_name(program), tests, count, NULL, NULL);
     free(tests);
-    if (folder_made) nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     if (broken > failed) failed = broken; /* a crash that cmocka has caught */
     printf("%s: %d passed, %d failed, %d skipped\n", base_name(program), passed, failed, skipped);
     return failed != 0;

@@ -143,7 +143,7 @@ int test_injecting(void); /* not 0 during a run with an allocation failing */
 void test_allocator(ren_context_options *options);
 
 enum { TEST_PATH = 4096 };
-/* `path` becomes a name in this program's own temporary folder, which is removed when the program ends. Returns it. */
+/* `path` becomes a name in a temporary folder, made empty for each run and removed after it. Returns `path`. */
 const char *test_file(char path[TEST_PATH], const char *name);
 /* `path` becomes a name in the shared folder (REN_SHARED). 0: there is no such folder or file; SKIP then. */
 int test_shared(char path[TEST_PATH], const char *name);
