@@ -33,7 +33,7 @@ struct ren_gate {
     ren_context *context; /* held */
     int32_t source;       /* index into gate.c's table */
     int32_t normalisation;
-    double value[REN_REGION_COUNT];  /* as given: AUC, loss, ...; NaN where nothing was given */
+    double value[REN_REGION_COUNT];  /* as given: AUC, loss, ...; 0 where nothing was given */
     double weight[REN_REGION_COUNT]; /* raw: not normalised */
 };
 
@@ -54,7 +54,6 @@ typedef struct ren__region_result {
     int32_t ran;
     double probability; /* of class 1; NaN where it did not run */
     double weight;
-    double millilitres; /* of the region in the prepared scan */
 } ren__region_result;
 
 struct ren_result {

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mixtures: experts of different regions and a gate. p = sum over the regions that ran of weight x probability. */
+#include <math.h>
+#include <string.h>
+
+#include "format/names.h"
+#include "moe/model_file.h"
+#include "moe/result.h"
+#include "moe/session_cache.h"
+
+enum { NAME_CAP = 200 }; /* bytes of a mixture's name */
+
+size_t ren__mixture_experts(const ren_mixture *mixture, ren_expert *experts[REN_REGION_COUNT])
+{
+    size_t count = 0;
+
+    for (int32_t region = 0; region < REN_REGION_COUNT; region++)
+        if (mixture->expert[region]) experts[count++] = mixture->expert[region];
+    return count;
+}
+
+void ren_mixture_free(ren_mixture *mixture)
+{
+    if (!mixture || atomic_fetch_sub_explicit(&mixture->references, 1, memory_order_acq_rel) != 1) return;
+    ren_context *context = mixture->context;
+    ren__session_cache_free(mixture->cache);
+    for (int32_t region = 0; region < REN_REGION_COUNT; region++) ren_expert_free(mixture->expert[region]);
+    ren_gate_free(mixture->gate);
+    json_decref(mixture->record);
+    json_decref(mixture->card);
+    ren__free(mixture->name);
+    ren__free(mixture);
+    ren__context_release(context);
+}
+
+/* ----------------------------------------------------------------------------------------------------- creation */
+
+/* One expert a region, all fed alike. */
+static ren_status add_expert(ren_mixture *mixture, ren_expert *expert)
+{
+    const char *region = ren_region_name(expert->region);
+    ren_expert *others[REN_REGION_COUNT];
+
+    if (mixture->expert[expert->region])
+        return ren__error(REN_E_INVALID, "two experts are for region %s: a mixture has one a region", region);
+    if (ren__mixture_experts(mixture, others) > 0) {
+        if (!ren__preset_equal(&others[0]->preset, &expert->preset))
+            return ren__error(REN_E_INVALID, "the experts of regions %s and %s have different presets: one scan "
+                                             "cannot feed both", ren_region_name(others[0]->region), region);
+        if (others[0]->classes != expert->classes)
+            return ren__error(REN_E_INVALID, "the experts of regions %s and %s have %d and %d classes",
+                              ren_region_name(others[0]->region), region, others[0]->classes, expert->classes);
+    }
+    const ren_status st = ren__gate_check_region(mixture->gate, expert->region);
+    if (st == REN_OK) mixture->expert[expert->region] = ren__expert_retain(expert);
+    return st;
+}
+
+/* With every region present some expert must have weight. */
+static ren_status check_weights(const ren_mixture *mixture)
+{
+    int32_t all[REN_REGION_COUNT];
+    double weights[REN_REGION_COUNT];
+
+    for (int32_t region = 0; region < REN_REGION_COUNT; region++) all[region] = mixture->expert[region] != NULL;
+    if (ren__gate_weights(mixture->gate, all, weights) != REN_OK)
+        return ren__error(REN_E_DATA, "the gate gives no weight to any of the experts");
+    return REN_OK;
+}
+
+static ren_status check_name(const char *name)
+{
+    const size_t size = strlen(name);
+
+    if (size == 0 || size > NAME_CAP || !ren__utf8_valid(name, size))
+        return ren__error(REN_E_INVALID, "a mixture's name is UTF-8 of 1 to %d bytes", NAME_CAP);
+    return REN_OK;
+}
+
+ren_status ren__mixture_make(ren_context *context, ren_expert *const *experts, size_t count, ren_gate *gate,
+                             const ren__mixture_options *options, ren_mixture **out)
+{
+    static const ren__mixture_options none = { .name = NULL };
+    const ren__mixture_options *set = options ? options : &none;
+    const char *name = set->name ? set->name : "mixture";
+    ren_status st = REN_OK;
+    ren_mixture *mixture = NULL;
+
+    if (count == 0 || count > REN_REGION_COUNT)
+        REN_FAIL(REN_E_INVALID, "a mixture has 1 to %d experts, not %zu", REN_REGION_COUNT, count);
+    REN_TRY(check_name(name));
+    REN_CALLOC(mixture, 1);
+    atomic_init(&mixture->references, 1);
+    mixture->context = ren__context_retain(context);
+    mixture->gate = ren__gate_retain(gate);
+    mixture->name = ren__strdup(context, name);
+    if (!mixture->name) REN_TRY(ren__out_of_memory());
+    mixture->threshold = set->threshold != 0.0 ? set->threshold : 0.5;
+    if (!(mixture->threshold > 0.0 && mixture->threshold <= 1.0))
+        REN_FAIL(REN_E_INVALID, "a mixture's threshold is above 0 and at most 1");
+    if (set->record) {
+        if (!json_is_object(set->record)) REN_FAIL(REN_E_INVALID, "the training record is no JSON object");
+        mixture->record = json_deep_copy(set->record);
+        if (!mixture->record) REN_TRY(ren__json_memory());
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!experts[i]) REN_FAIL(REN_E_INVALID, "expert %zu of the mixture is NULL", i);
+        REN_TRY(add_expert(mixture, experts[i]));
+    }
+    REN_TRY(check_weights(mixture));
+    REN_TRY(ren__mixture_card(mixture, &mixture->card));
+    REN_TRY(ren__session_cache_create(context, &mixture->cache));
+    *out = mixture;
+    mixture = NULL;
+out:
+    ren_mixture_free(mixture);
+    return st;
+}
+
+ren_status ren_mixture_create(ren_context *context, ren_expert *const *experts, size_t count, ren_gate *gate,
+                              ren_mixture **out)
+{
+    REN_REQUIRE(out != NULL);
+    *out = NULL;
+    REN_REQUIRE(context != NULL && experts != NULL && gate != NULL);
+    return ren__mixture_make(context, experts, count, gate, NULL, out);
+}
+
+/* -------------------------------------------------------------------------------------------------------- files */
+
+static ren_status parse_experts(ren_context *context, const json_t *model, ren_expert *experts[REN_REGION_COUNT],
+                                size_t *count)
+{
+    const json_t *list, *stored;
+    ren_preset preset = { .struct_size = sizeof preset };
+    int64_t classes = 0;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__need_member(model, "experts", "ren.model", JSON_ARRAY, &list));
+    REN_TRY(ren__need_member(model, "preset", "ren.model", JSON_OBJECT, &stored));
+    REN_TRY(ren__preset_parse(stored, "preset", &preset));
+    REN_TRY(ren__get_integer(model, "classes", "ren.model", 2, REN__MAX_CLASSES, &classes));
+    if (json_array_size(list) < 1 || json_array_size(list) > REN_REGION_COUNT)
+        REN_FAIL(REN_E_FORMAT, "ren.model: a mixture has 1 to %d experts, not %zu", REN_REGION_COUNT,
+                 json_array_size(list));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *object = json_array_get(list, i);
+        if (!json_is_object(object)) REN_FAIL(REN_E_FORMAT, "ren.model: \"experts\" holds something else than objects");
+        REN_TRY(ren__expert_parse(context, object, "ren.model's expert", &preset, classes, &experts[i]));
+        *count = i + 1;
+    }
+out:
+    return st;
+}
+
+ren_status ren__mixture_parse(ren_context *context, const json_t *model, ren_mixture **out)
+{
+    static const char *const known[] = { "kind", "name", "preset", "classes", "threshold", "gate", "experts",
+                                         "training_record", NULL };
+    ren_expert *experts[REN_REGION_COUNT] = { NULL };
+    ren_gate *gate = NULL;
+    const json_t *stored;
+    ren__mixture_options options = { .threshold = -1.0 };
+    size_t count = 0;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__check_keys(model, "ren.model", known));
+    REN_TRY(ren__need_string(model, "name", "ren.model", &options.name));
+    REN_TRY(ren__get_number(model, "threshold", "ren.model", &options.threshold));
+    if (!(options.threshold > 0.0)) REN_FAIL(REN_E_FORMAT, "ren.model: \"threshold\" must be a number above 0");
+    options.record = json_object_get(model, "training_record");
+    REN_TRY(ren__need_member(model, "gate", "ren.model", JSON_OBJECT, &stored));
+    REN_TRY(ren__gate_parse(context, stored, "gate", &gate));
+    REN_TRY(parse_experts(context, model, experts, &count));
+    REN_TRY(ren__mixture_make(context, experts, count, gate, &options, out));
+out:
+    for (size_t i = 0; i < count; i++) ren_expert_free(experts[i]);
+    ren_gate_free(gate);
+    return st;
+}
+
+ren_status ren_mixture_load(ren_context *context, const char *path, ren_mixture **out)
+{
+    ren__safetensors *file = NULL;
+    json_t *model = NULL;
+    ren_mixture *mixture = NULL;
+    ren_expert *experts[REN_REGION_COUNT];
+    size_t count = 0;
+
+    REN_REQUIRE(out != NULL);
+    *out = NULL;
+    REN_REQUIRE(context != NULL && path != NULL);
+    ren_status st = ren__model_open(context, path, "mixture", &file, &model);
+    if (st != REN_OK) return st;
+    st = ren__mixture_parse(context, model, &mixture);
+    if (st == REN_OK) {
+        count = ren__mixture_experts(mixture, experts);
+        st = ren__model_check(file, experts, count, 1);
+    }
+    for (size_t i = 0; st == REN_OK && i < count; i++) st = ren__model_read_weights(file, experts[i], 1);
+    json_decref(model);
+    ren__safetensors_close(file);
+    if (st != REN_OK) {
+        ren_mixture_free(mixture);
+        return ren__error_context(st, "%s", path);
+    }
+    *out = mixture;
+    return REN_OK;
+}
+
+static json_t *mixture_json(const ren_mixture *mixture)
+{
+    ren_expert *experts[REN_REGION_COUNT];
+    const size_t count = ren__mixture_experts(mixture, experts);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        if (json_array_append_new(list, ren__expert_json(experts[i])) == 0) continue;
+        json_decref(list);
+        return NULL;
+    }
+    return json_pack("{s:s, s:s, s:o, s:i, s:f, s:o, s:o, s:O*}", "kind", "mixture", "name", mixture->name, "preset",
+                     ren__preset_json(&experts[0]->preset), "classes", (int)experts[0]->classes, "threshold",
+                     mixture->threshold, "gate", ren__gate_json(mixture->gate), "experts", list, "training_record",
+                     mixture->record);
+}
+
+ren_status ren_mixture_save(const ren_mixture *mixture, const char *path)
+{
+    ren_expert *experts[REN_REGION_COUNT];
+
+    REN_REQUIRE(mixture != NULL && path != NULL);
+    const size_t count = ren__mixture_experts(mixture, experts);
+    json_t *model = mixture_json(mixture);
+    const ren_status st = model ? ren__model_write(mixture->context, path, model, experts, count, 1)
+                                : ren__json_memory();
+    json_decref(model);
+    return st;
+}
+
+/* --------------------------------------------------------------------------------------------------- prediction */
+
+/* Runs the experts whose region is not empty; notes the others. */
+static ren_status run_experts(const ren_mixture *mixture, const ren_scan *scan, ren__run *run, ren_result *result,
+                              double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES])
+{
+    ren_status st = REN_OK;
+
+    for (int32_t i = 0; i < result->region_count; i++) {
+        ren__region_result *region = &result->region[i];
+        REN_TRY(ren__run_progress(run, "experts", (double)i / result->region_count));
+        if (scan->voxels[region->region] == 0) {
+            REN_TRY(ren__result_warn(result, "region %s is empty (removed or collapsed lobe?): its expert did not run, "
+                                             "and the other weights were normalised without it",
+                                     ren_region_name(region->region)));
+            continue;
+        }
+        REN_TRY(ren__expert_probabilities(mixture->expert[region->region], mixture->cache, scan, run,
+                                          probabilities[region->region]));
+        region->ran = 1;
+        region->probability = probabilities[region->region][1];
+    }
+    REN_TRY(ren__run_progress(run, "experts", 1.0));
+out:
+    return st;
+}
+
+/* Weighs what ran. */
+static ren_status combine(const ren_mixture *mixture, ren_result *result,
+                          double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES])
+{
+    int32_t ran[REN_REGION_COUNT] = { 0 };
+    double weights[REN_REGION_COUNT];
+
+    for (int32_t i = 0; i < result->region_count; i++) ran[result->region[i].region] = result->region[i].ran;
+    const ren_status st = ren__gate_weights(mixture->gate, ran, weights);
+    if (st != REN_OK) return st;
+    for (int32_t c = 0; c < result->classes; c++) result->probability[c] = 0.0;
+    for (int32_t i = 0; i < result->region_count; i++) {
+        const int32_t region = result->region[i].region;
+        result->region[i].weight = weights[region];
+        for (int32_t c = 0; ran[region] && c < result->classes; c++)
+            result->probability[c] += weights[region] * probabilities[region][c];
+    }
+    ren__result_decide(result);
+    return REN_OK;
+}
+
+ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren__run *run,
+                                     ren_result **out)
+{
+    double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES];
+    ren_result *result = NULL;
+    ren_status st = REN_OK;
+    const double started = ren__now();
+
+    REN_TRY(ren__result_create(mixture, scan, &result));
+    REN_TRY(run_experts(mixture, scan, run, result, probabilities));
+    const double ended = ren__now();
+    REN_TRY(combine(mixture, result, probabilities));
+    result->seconds[REN__EXPERTS] = ended - started;
+    result->seconds[REN__GATE] = ren__now() - ended;
+    result->seconds[REN__TOTAL] = ren__now() - started;
+    *out = result;
+    result = NULL;
+out:
+    ren_result_free(result);
+    return st;
+}
+
+ren_status ren_mixture_predict(const ren_mixture *mixture, const ren_volume *ct, const ren_volume *lobes,
+                               const ren_run_options *options, ren_result **out)
+{
+    ren_expert *experts[REN_REGION_COUNT];
+    ren_scan *scan = NULL;
+    ren_result *result = NULL;
+    ren__run run;
+
+    REN_REQUIRE(out != NULL);
+    *out = NULL;
+    REN_REQUIRE(mixture != NULL && ct != NULL && lobes != NULL);
+    ren__mixture_experts(mixture, experts);
+    ren_status st = ren__run_begin(&run, mixture->context, options);
+    const double started = ren__now();
+    if (st == REN_OK) st = ren_scan_create(mixture->context, ct, lobes, &experts[0]->preset, NULL, &scan);
+    const double prepared = ren__now();
+    if (st == REN_OK) st = ren__mixture_predict_scan(mixture, scan, &run, &result);
+    if (st == REN_OK) {
+        result->seconds[REN__PREPROCESS] = prepared - started;
+        result->seconds[REN__TOTAL] = ren__now() - started;
+    }
+    ren_scan_free(scan);
+    st = ren__run_end(&run, st);
+    if (st == REN_OK) *out = result;
+    else ren_result_free(result);
+    return st;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making a result, and what reports ask of it. */
+#ifndef REN_MOE_RESULT_H
+#define REN_MOE_RESULT_H
+
+#include "moe/moe.h"
+
+/* What every result and report says. */
+extern const char ren__notice[];
+
+/* A result of the mixture for the scan: its regions, none of which has run, and the scan's warnings. */
+ren_status ren__result_create(const ren_mixture *mixture, const ren_scan *scan, ren_result **out);
+ren_status ren__result_warn(ren_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Sets the label from the probabilities and the threshold. */
+void ren__result_decide(ren_result *result);
+
+#endif
