@@ -78,12 +78,12 @@ enum {
 };
 
 extern const cli_command cli_commands[];
-unsigned cli_command_bit(const cli_command *command);
+int32_t cli_command_bit(const cli_command *command);
 
 /* --- options.c */
 /* Parses what follows the command's name. EXIT_DONE, or EXIT_USAGE with the error printed. */
 int cli_parse(cli_call *call, int count, char **arguments);
-void cli_print_options(FILE *stream, unsigned command_bit);
+void cli_print_options(FILE *stream, int32_t command_bit);
 /* EXIT_DONE where `value` is given, else EXIT_USAGE: "--io FILE is missing". */
 int cli_need(const cli_call *call, const void *value, const char *option);
 

@@ -23,9 +23,9 @@ const cli_command cli_commands[] = {
     { NULL, NULL, 0, 0, NULL, NULL, NULL },
 };
 
-unsigned cli_command_bit(const cli_command *command)
+int32_t cli_command_bit(const cli_command *command)
 {
-    return command ? 1U << (unsigned)(command - cli_commands) : 0;
+    return command ? (int32_t)1 << (command - cli_commands) : 0;
 }
 
 static const cli_command *find_command(const char *name)

@@ -73,7 +73,7 @@ static const cli_option table[] = {
 
 enum { OPTION_COUNT = sizeof table / sizeof table[0] };
 
-void cli_print_options(FILE *stream, unsigned command_bit)
+void cli_print_options(FILE *stream, int32_t command_bit)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
         const cli_option *option = &table[i];
