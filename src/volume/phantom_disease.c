@@ -17,7 +17,7 @@ static double distribution(const ren__phantom_scene *scene, const double p[3], c
     const double rim = 1.0 / (1.0 + deep * deep);
     const double t = clamp01(p[2] / scene->body.height), behind = clamp01(0.5 - 0.5 * p[1] / scene->body.depth);
 
-    if (!disease->basal) return (0.40 + 0.45 * rim) * disease->side[place->side];
+    if (!disease->basal) return (0.28 + 0.42 * rim) * disease->side[place->side];
     return (0.10 + 1.05 * (1.0 - t) * (1.0 - t)) * (0.85 + 0.4 * behind) * (0.12 + 1.0 * rim) * disease->side[place->side];
 }
 
