@@ -66,8 +66,8 @@ const float *ren__session_output(const ren__session *session, const char *name);
 const ren__shape *ren__session_output_shape(const ren__session *session, const char *name);
 
 /* What dropout draws from: (seed, epoch, sample of each batch entry). `samples` has the batch's length and is copied. */
-void ren__session_randomness(ren__session *session, uint64_t seed, uint32_t epoch, const uint32_t *samples,
-                             int32_t count);
+ren_status ren__session_randomness(ren__session *session, uint64_t seed, uint32_t epoch, const uint32_t *samples,
+                                         int32_t count);
 
 ren_status ren__session_run(ren__session *session, ren__run *run);
 /* Gradients of the scalar output "loss" for all trained parameters; after ren__session_run in training mode. */

@@ -60,14 +60,13 @@ typedef struct ren__step {
 
 /* What backward reads besides the output's gradient. */
 enum {
-    REN__KEEPS_INPUT = 1,           /* backward reads the inputs */
-    REN__KEEPS_OUTPUT = 2,          /* backward reads the output */
-    REN__IN_PLACE = 4,              /* forward may write its output over input 0 (inference; training where
-                                       backward keeps no input) */
-    REN__GRADIENT_IN_PLACE = 8,     /* the gradient of input 0 may be written over input 0 itself */
-    REN__GRADIENT_OVER_OUTPUT = 16, /* the gradient of input 0 may be written over the output's gradient */
-    REN__SKIPPED_IN_INFERENCE = 32, /* the identity outside training */
-    REN__NO_GRADIENT = 64           /* no gradient reaches its inputs */
+    REN__KEEPS_INPUT = 1,       /* backward reads the inputs */
+    REN__KEEPS_OUTPUT = 2,      /* backward reads the output */
+    REN__IN_PLACE = 4,          /* forward may write its output over input 0 (inference; training where
+                                   backward keeps no input) */
+    REN__GRADIENT_IN_PLACE = 8, /* the gradient of input 0 may be written over input 0 itself */
+    REN__SKIPPED_IN_INFERENCE = 16, /* the identity outside training */
+    REN__NO_GRADIENT = 32           /* no gradient reaches its inputs */
 };
 
 typedef struct ren__op {
@@ -78,6 +77,8 @@ typedef struct ren__op {
     ren_status (*infer)(const ren__graph *graph, const ren__node *node, ren__shape *output);
     /* Makes kernels, sets saved_bytes and scratch_bytes; only shapes and parameters' shapes are known. May be NULL. */
     ren_status (*plan)(ren__step *step);
+    /* Inference only, once, after `plan`: derives from the weights (packs, folds). May be NULL. */
+    ren_status (*prepare)(ren__step *step);
     ren_status (*forward)(ren__step *step);
     ren_status (*backward)(ren__step *step); /* NULL with REN__NO_GRADIENT */
     void (*release)(ren__step *step);
@@ -98,6 +99,7 @@ ren__value ren__graph_add(ren__graph *graph, const ren__op *op, const void *opti
 /* A parameter, "name.suffix"; an existing one of the same name and shape is shared. -1 once the graph has failed. */
 int32_t ren__graph_parameter(ren__graph *graph, const char *name, const char *suffix, ren__shape shape,
                              ren__initialiser initialiser, int trained);
+int32_t ren__graph_parameter_count(const ren__graph *graph);
 const ren__parameter *ren__graph_parameter_at(const ren__graph *graph, int32_t index);
 /* Makes the graph fail. Returns REN__NONE. */
 ren__value ren__graph_fail(ren__graph *graph, ren_status status, const char *format, ...)

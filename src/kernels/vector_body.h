@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vector kernels, compiled once for each instruction set: included by vector_plain.c, vector_avx2.c, vector_avx512.c
+ * with REN__VECTOR_TABLE set to the table's name. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/vector.h"
+
+#ifdef __FMA__
+#define MADD(a, b, c) __builtin_fmaf((a), (b), (c))
+#else
+#define MADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+enum { ROWS_A_PARTIAL = 64, CHANNELS_AT_ONCE = 64, FLOATS_A_PARTIAL = 4096 };
+
+static void moments(const float *x, int64_t rows, int64_t channels, const float *pivot, double *sum, double *square) {
+    for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
+        int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
+        for (int64_t r0 = 0; r0 < rows; r0 += ROWS_A_PARTIAL) {
+            int64_t end = r0 + ROWS_A_PARTIAL < rows ? r0 + ROWS_A_PARTIAL : rows;
+            float s[CHANNELS_AT_ONCE] = { 0 }, q[CHANNELS_AT_ONCE] = { 0 };
+            for (int64_t r = r0; r < end; r++) {
+                const float *row = x + r * channels + c0;
+#pragma omp simd
+                for (int64_t c = 0; c < n; c++) {
+                    float d = row[c] - pivot[c0 + c];
+                    s[c] += d;
+                    q[c] = MADD(d, d, q[c]);
+                }
+            }
+            for (int64_t c = 0; c < n; c++) {
+                sum[c0 + c] += (double)s[c];
+                square[c0 + c] += (double)q[c];
+            }
+        }
+    }
+}
+
+static void affine(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift, int relu,
+                   float *y) {
+    float floor_value = relu ? 0.0f : -INFINITY;
+    for (int64_t r = 0; r < rows; r++) {
+        const float *from = x + r * channels;
+        float *to = y + r * channels;
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) {
+            float v = MADD(scale[c], from[c], shift[c]);
+            to[c] = v > floor_value ? v : floor_value;
+        }
+    }
+}
+
+static void moments_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const float *pivot,
+                             const float *scale, const float *shift, int relu, double *sum, double *product) {
+    float floor_value = relu ? 0.0f : -INFINITY;
+    for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
+        int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
+        for (int64_t r0 = 0; r0 < rows; r0 += ROWS_A_PARTIAL) {
+            int64_t end = r0 + ROWS_A_PARTIAL < rows ? r0 + ROWS_A_PARTIAL : rows;
+            float s[CHANNELS_AT_ONCE] = { 0 }, p[CHANNELS_AT_ONCE] = { 0 };
+            for (int64_t r = r0; r < end; r++) {
+                const float *row = x + r * channels + c0, *grow = dy + r * channels + c0;
+#pragma omp simd
+                for (int64_t c = 0; c < n; c++) {
+                    float v = MADD(scale[c0 + c], row[c], shift[c0 + c]);
+                    float g = v > floor_value ? grow[c] : 0.0f;
+                    s[c] += g;
+                    p[c] = MADD(g, row[c] - pivot[c0 + c], p[c]);
+                }
+            }
+            for (int64_t c = 0; c < n; c++) {
+                sum[c0 + c] += (double)s[c];
+                product[c0 + c] += (double)p[c];
+            }
+        }
+    }
+}
+
+static void affine_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const float *pivot,
+                            const float *scale, const float *shift, int relu, const float *a, const float *b,
+                            const float *d, float *dx) {
+    float floor_value = relu ? 0.0f : -INFINITY;
+    for (int64_t r = 0; r < rows; r++) {
+        const float *from = x + r * channels, *grow = dy ? dy + r * channels : from;
+        float *to = dx + r * channels;
+        if (!dy) {
+#pragma omp simd
+            for (int64_t c = 0; c < channels; c++)
+                to[c] = MADD(b[c], from[c] - pivot[c], d[c]);
+            continue;
+        }
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) {
+            float v = MADD(scale[c], from[c], shift[c]);
+            float g = v > floor_value ? grow[c] : 0.0f;
+            to[c] = MADD(a[c], g, MADD(b[c], from[c] - pivot[c], d[c]));
+        }
+    }
+}
+
+static void window_max(const float *x, const int64_t *offsets, int32_t count, int64_t channels, const float *scale,
+                       const float *shift, int relu, float *y, uint8_t *which) {
+    float floor_value = relu ? 0.0f : -INFINITY;
+    for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
+        int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
+        float best[CHANNELS_AT_ONCE];
+        int32_t index[CHANNELS_AT_ONCE];
+        for (int64_t c = 0; c < n; c++) {
+            best[c] = -INFINITY;
+            index[c] = 0;
+        }
+        for (int32_t k = 0; k < count; k++) {
+            const float *row = x + offsets[k] + c0;
+            if (!which) {
+#pragma omp simd
+                for (int64_t c = 0; c < n; c++) {
+                    float v = scale ? MADD(scale[c0 + c], row[c], shift[c0 + c]) : row[c];
+                    best[c] = v > best[c] ? v : best[c];
+                }
+                continue;
+            }
+#pragma omp simd
+            for (int64_t c = 0; c < n; c++) {
+                float v = scale ? MADD(scale[c0 + c], row[c], shift[c0 + c]) : row[c];
+                index[c] = v > best[c] ? k : index[c];
+                best[c] = v > best[c] ? v : best[c];
+            }
+        }
+        for (int64_t c = 0; c < n; c++)
+            y[c0 + c] = best[c] > floor_value ? best[c] : floor_value;
+        if (which)
+            for (int64_t c = 0; c < n; c++)
+                which[c0 + c] = (uint8_t)index[c];
+    }
+}
+
+static double dot(const float *a, const float *b, int64_t count) {
+    double total = 0;
+    for (int64_t i0 = 0; i0 < count; i0 += FLOATS_A_PARTIAL) {
+        int64_t end = i0 + FLOATS_A_PARTIAL < count ? i0 + FLOATS_A_PARTIAL : count, i = i0;
+        float s0 = 0, s[64] = { 0 };
+        for (; i + 64 <= end; i += 64)
+#pragma omp simd
+            for (int k = 0; k < 64; k++)
+                s[k] = MADD(a[i + k], b[i + k], s[k]);
+        for (; i < end; i++)
+            s0 = MADD(a[i], b[i], s0);
+        for (int width = 32; width > 0; width /= 2)
+            for (int k = 0; k < width; k++)
+                s[k] += s[k + width];
+        total += (double)(s[0] + s0);
+    }
+    return total;
+}
+
+static void add_scaled(float factor, const float *x, int64_t count, float *y) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++)
+        y[i] = MADD(factor, x[i], y[i]);
+}
+
+/* Values and derivatives of the activations, in the order of ren__activation (ops/ops.h). */
+static float value_of(int32_t kind, float x) {
+    switch (kind) {
+    case 1: return x > 0 ? x : 0;
+    case 2: return x > 0 ? x : 0.01f * x;
+    case 3: return 1.0f / (1.0f + expf(-x));
+    case 4: return tanhf(x);
+    case 5: return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
+    case 6: return x / (1.0f + expf(-x));
+    case 7: return x > 20.0f ? x : log1pf(expf(x));
+    default: return x;
+    }
+}
+
+static float slope_of(int32_t kind, float x) {
+    float s;
+    switch (kind) {
+    case 1: return x > 0 ? 1.0f : 0.0f;
+    case 2: return x > 0 ? 1.0f : 0.01f;
+    case 3: s = 1.0f / (1.0f + expf(-x)); return s * (1.0f - s);
+    case 4: s = tanhf(x); return 1.0f - s * s;
+    case 5:
+        return 0.5f * (1.0f + erff(x * 0.70710678118654752f)) + x * 0.39894228040143268f * expf(-0.5f * x * x);
+    case 6: s = 1.0f / (1.0f + expf(-x)); return s * (1.0f + x * (1.0f - s));
+    case 7: return 1.0f / (1.0f + expf(-x));
+    default: return 1.0f;
+    }
+}
+
+static void activate(int32_t kind, const float *x, int64_t count, float *y) {
+    if (kind == 1) {
+#pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            y[i] = x[i] > 0 ? x[i] : 0;
+        return;
+    }
+    for (int64_t i = 0; i < count; i++)
+        y[i] = value_of(kind, x[i]);
+}
+
+static void activate_backward(int32_t kind, const float *x, const float *dy, int64_t count, float *dx) {
+    if (kind == 1) {
+#pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            dx[i] = x[i] > 0 ? dy[i] : 0;
+        return;
+    }
+    for (int64_t i = 0; i < count; i++)
+        dx[i] = dy[i] * slope_of(kind, x[i]);
+}
+
+const ren__vector REN__VECTOR_TABLE = {
+    moments, affine, moments_backward, affine_backward, window_max, dot, add_scaled, activate, activate_backward,
+};

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of networks, and what their descriptions share. */
+#include "nets/nets.h"
+
+#include <string.h>
+
+#include "format/document.h"
+
+extern const ren__net ren__cnn_net;
+
+static const ren__net *const nets[] = {
+    &ren__cnn_net,
+};
+
+enum { NET_COUNT = sizeof nets / sizeof nets[0], MAX_EDGE = 1024 };
+
+const ren__net *ren__net_at(int32_t index) {
+    return index >= 0 && index < NET_COUNT ? nets[index] : NULL;
+}
+
+const ren__net *ren__net_find(const char *name) {
+    for (int32_t i = 0; i < NET_COUNT; i++)
+        if (strcmp(nets[i]->name, name) == 0) return nets[i];
+    return NULL;
+}
+
+ren_status ren__net_input_size(const json_t *config, int64_t size[3]) {
+    const json_t *list = json_object_get(config, "input_size");
+    for (int i = 0; i < 3; i++)
+        size[i] = 96;
+    if (!list) return REN_OK;
+    if (!json_is_array(list) || json_array_size(list) != 3)
+        return ren__error(REN_E_INVALID, "input_size: a list of three numbers is needed");
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *item = json_array_get(list, i);
+        if (!json_is_integer(item) || json_integer_value(item) < 1 || json_integer_value(item) > MAX_EDGE)
+            return ren__error(REN_E_INVALID, "input_size: a whole number from 1 to %d is needed", (int)MAX_EDGE);
+        size[i] = (int64_t)json_integer_value(item);
+    }
+    return REN_OK;
+}
+
+static ren_status add_loss(ren__graph *graph, const json_t *loss, int64_t batch) {
+    static const char *const known[] = { "kind", "weight", "label_smoothing", "target", NULL };
+    const char *kind = "cross_entropy";
+    double smoothing = 0, weight[REN__MAX_CLASSES];
+    const json_t *weights = json_object_get(loss, "weight");
+    ren__value logits = ren__graph_find_output(graph, "logits");
+    ren_status st = ren__check_keys(loss, "loss", known);
+    if (st == REN_OK) st = ren__get_string(loss, "kind", "loss", &kind);
+    if (st == REN_OK) st = ren__get_number(loss, "label_smoothing", "loss", &smoothing);
+    if (st != REN_OK) return st;
+    if (strcmp(kind, "cross_entropy") != 0) return ren__error(REN_E_UNSUPPORTED, "the loss %s is not known", kind);
+    if (logits == REN__NONE) return ren__error(REN_E_INVALID, "this network has no logits for a cross-entropy");
+    const ren__shape *shape = ren__graph_shape(graph, logits);
+    if (weights && (!json_is_array(weights) || (int64_t)json_array_size(weights) != shape->dim[1]))
+        return ren__error(REN_E_INVALID, "loss.weight: a list of %lld numbers is needed", (long long)shape->dim[1]);
+    for (size_t i = 0; weights && i < json_array_size(weights); i++) {
+        weight[i] = json_number_value(json_array_get(weights, i));
+        if (!(weight[i] >= 0)) return ren__error(REN_E_INVALID, "loss.weight: weights must not be negative");
+    }
+    ren__value targets = ren__graph_input(graph, "y", ren__shape_of(1, &batch));
+    ren__graph_output(graph, "loss", ren__cross_entropy(graph, logits, targets, weights ? weight : NULL, smoothing));
+    return ren__graph_status(graph);
+}
+
+ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_t *config, int64_t batch,
+                          const json_t *loss, ren__graph **out) {
+    ren_status st = REN_OK;
+    ren__graph *graph = NULL;
+    if (batch < 1) return ren__error(REN_E_INVALID, "a batch of %lld", (long long)batch);
+    REN_TRY(ren__graph_create(context, &graph));
+    REN_TRY(net->build(graph, config, batch));
+    if (loss) REN_TRY(add_loss(graph, loss, batch));
+    *out = graph;
+    return REN_OK;
+out:
+    ren__graph_free(graph);
+    return st;
+}

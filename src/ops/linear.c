@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Linear layer on the last axis. In inference it takes over batch-norm and ReLU as a last touch on its few outputs: its
+ * weights, which may be hundreds of megabytes, stay as the checkpoint has them. */
+#include "kernels/linear.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/vector.h"
+#include "ops/internal.h"
+
+typedef struct linear_node {
+    int64_t features;
+    int32_t no_bias, normed, relu;
+} linear_node;
+
+static ren_status infer(const ren__graph *graph, const ren__node *node, ren__shape *output) {
+    const linear_node *n = node->options;
+    *output = *ren__graph_shape(graph, node->input[0]);
+    if (output->rank < 2) return ren__error(REN_E_INVALID, "linear: the input has no channels");
+    output->dim[output->rank - 1] = n->features;
+    return REN_OK;
+}
+
+static ren__linear_shape shape_of(const ren__step *step) {
+    return (ren__linear_shape){ ren__rows_of(&step->input_shape[0]), ren__channels_of(&step->input_shape[0]),
+                                ren__channels_of(&step->output_shape) };
+}
+
+static ren_status plan(ren__step *step) {
+    const linear_node *n = step->node->options;
+    if (n->normed) step->scratch_bytes = 2 * (size_t)n->features * sizeof(float);
+    return REN_OK;
+}
+
+static ren_status forward(ren__step *step) {
+    const linear_node *n = step->node->options;
+    ren__linear_shape s = shape_of(step);
+    const float *bias = n->no_bias ? NULL : step->parameter[1];
+    ren_status st = ren__linear_forward(step->context, step->run, &s, step->input[0], step->parameter[0], bias,
+                                        n->relu && !n->normed, step->output);
+    if (st == REN_OK && n->normed) {
+        float *scale = step->scratch, *shift = scale + n->features;
+        ren__norm_fold(&step->parameter[2 - n->no_bias], n->features, scale, shift);
+        ren__vector_for(step->context)->affine(step->output, s.rows, s.outputs, scale, shift, n->relu, step->output);
+    }
+    return st;
+}
+
+static ren_status backward(ren__step *step) {
+    const linear_node *n = step->node->options;
+    ren__linear_shape s = shape_of(step);
+    ren_status st = ren__linear_backward_weights(step->context, step->run, &s, step->input[0], step->output_gradient,
+                                                 step->parameter_gradient[0],
+                                                 n->no_bias ? NULL : step->parameter_gradient[1]);
+    if (st != REN_OK || !step->input_gradient[0]) return st;
+    return ren__linear_backward_data(step->context, step->run, &s, step->output_gradient, step->parameter[0],
+                                     step->input_gradient[0]);
+}
+
+static double flops(const ren__graph *graph, const ren__node *node) {
+    const ren__shape *input = ren__graph_shape(graph, node->input[0]);
+    const linear_node *n = node->options;
+    return 2.0 * (double)ren__rows_of(input) * (double)ren__channels_of(input) * (double)n->features;
+}
+
+static int absorb(ren__graph *graph, ren__node *node, const ren__node *next, int32_t mode) {
+    linear_node *n = node->options;
+    (void)graph;
+    if (mode != REN__INFER || n->relu) return 0;
+    if (next->op == &ren__batch_norm_op && !n->normed) {
+        memcpy(node->parameter + node->parameter_count, next->parameter, 4 * sizeof next->parameter[0]);
+        node->parameter_count += 4;
+        return n->normed = 1;
+    }
+    if (next->op == &ren__activate_op && ren__activate_kind(next) == REN__RELU) return n->relu = 1;
+    return 0;
+}
+
+const ren__op ren__linear_op = {
+    .name = "linear",
+    .option_bytes = sizeof(linear_node),
+    .flags = REN__KEEPS_INPUT,
+    .infer = infer,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .flops = flops,
+    .absorb = absorb,
+};
+
+ren__value ren__linear(ren__graph *graph, ren__value x, const char *name, int64_t features, int32_t no_bias) {
+    int64_t inputs = ren__channels_of(ren__graph_shape(graph, x));
+    linear_node n = { .features = features, .no_bias = no_bias != 0 };
+    ren__initialiser uniform = { REN__INIT_UNIFORM, 1.0 / sqrt((double)(inputs > 0 ? inputs : 1)) };
+    int32_t parameters[2] = { -1, -1 };
+    parameters[0] = ren__graph_parameter(graph, name, "weight", ren__shape_of(2, (int64_t[]){ features, inputs }),
+                                         uniform, 1);
+    if (!no_bias)
+        parameters[1] = ren__graph_parameter(graph, name, "bias", ren__shape_of(1, &features), uniform, 1);
+    return ren__graph_add(graph, &ren__linear_op, &n, &x, 1, parameters, no_bias ? 1 : 2);
+}
