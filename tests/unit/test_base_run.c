@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The frame of a call: what the host finds afterwards, cancel, deadline, progress, fork. */
 #include <omp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,9 +22,11 @@ static int all_threads_have(unsigned mode, int threads)
     return different == 0;
 }
 
+/* Twice on the caller: some OpenMP runtimes put its mode back when the region ends, others leave the region's. */
 static void set_all_threads(unsigned mode, int threads)
 {
 #pragma omp parallel num_threads(threads)
+    _mm_setcsr(mode);
     _mm_setcsr(mode);
 }
 
@@ -257,7 +260,60 @@ out:
     return st;
 }
 
+typedef struct user {
+    ren_context *context;
+    ren_status st;
+    float values[5000];
+} user;
+
+static void *use_context(void *argument)
+{
+    user *self = argument;
+    ren_run_options options = REN_RUN_OPTIONS_INIT;
+
+    options.memory_limit = 1 << 20;
+    for (int round = 0; round < 20 && self->st == REN_OK; round++) {
+        ren__run run;
+        self->st = ren__run_begin(&run, self->context, &options);
+        void *memory = self->st == REN_OK ? ren__alloc(self->context, 5000) : NULL;
+        if (self->st == REN_OK && !memory) self->st = ren__out_of_memory();
+        if (self->st == REN_OK) ren__parallel_for(self->context, &run, 5000, 100, add_denormals, self->values);
+        self->st = ren__run_end(&run, self->st);
+        ren__free(memory);
+    }
+    return NULL;
+}
+
+static ren_status test_context_is_shared_by_threads(ren_context *context)
+{
+    ren_status st = REN_OK;
+    enum { USERS = 3 };
+    pthread_t threads[USERS];
+    user *users = NULL;
+    int started = 0;
+
+    CHECK_MEMORY(users = ren__calloc(context, USERS, sizeof *users));
+    for (; started < USERS; started++) {
+        users[started].context = context;
+        for (int i = 0; i < 5000; i++)
+            users[started].values[i] = 0x1p20f;
+        if (pthread_create(&threads[started], NULL, use_context, &users[started]) != 0) break;
+    }
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    CHECK_INT(started, USERS);
+    for (int i = 0; i < USERS; i++) {
+        REN_TRY(users[i].st);
+        for (int k = 0; k < 5000; k++)
+            CHECK(users[i].values[k] == 1.0f);
+    }
+out:
+    ren__free(users);
+    return st;
+}
+
 TEST_MAIN(CASE_ONCE(test_fork_is_refused_after_use_only), CASE(test_width_and_modes_come_back),
           CASE(test_denormals_survive_a_flushing_host), CASE(test_cancel_is_asked_and_sticks),
           CASE(test_deadline_stops_the_call), CASE(test_nested_call_shares_the_outer_cancel),
-          CASE(test_nested_progress_fills_its_part), CASE(test_wrong_run_options_are_refused))
+          CASE(test_nested_progress_fills_its_part), CASE(test_wrong_run_options_are_refused),
+          CASE_SAMPLED(test_context_is_shared_by_threads))
