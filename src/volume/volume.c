@@ -112,12 +112,9 @@ ren_status ren__volume_allocate_raw(ren_context *context, int32_t type, const in
 ren_status ren_volume_desc_init(ren_volume_desc *desc, size_t size)
 {
     ren_volume_desc defaults;
-    REN_REQUIRE(desc && size >= sizeof defaults.struct_size);
     memset(&defaults, 0, sizeof defaults);
-    memset(desc, 0, size);
-    defaults.struct_size = size;
-    memcpy(desc, &defaults, size < sizeof defaults ? size : sizeof defaults);
-    return REN_OK;
+    defaults.struct_size = sizeof defaults;
+    return ren__options_init(desc, size, &defaults, sizeof defaults, "ren_volume_desc");
 }
 
 /* The voxels farthest from the first must be addressable on either side of it. */
