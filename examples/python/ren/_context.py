@@ -119,9 +119,7 @@ class Context(Handle):
         pointer = c.c_void_p()
         check(lib.ren_context_create(c.byref(options), c.byref(pointer)))
         self._attach(pointer, None)
-        # The library calls the log as long as any handle of this context lives.
-        if log is not None:
-            _kept_logs.append(log_function)
+        self._log_function = log_function  # handles hold their context, so it lives as long as any of them
 
     @property
     def context(self) -> "Context":
@@ -151,7 +149,6 @@ class Context(Handle):
         lib.ren_context_memory_peak_reset(self.pointer)
 
 
-_kept_logs: "list[Any]" = []
 _default: Optional[Context] = None
 _default_lock = threading.Lock()
 

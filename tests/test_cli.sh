@@ -1,0 +1,186 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The ren program from outside: calls, exit statuses, one-line errors, interrupts, and a study from phantom to prediction.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+BUILD=${BUILD:-build}
+case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
+ren=$BUILD/bin/ren
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0
+failed=0
+
+count() { # count NAME STATUS
+    if [ "$2" = 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED $1"
+        sed 's/^/    /' out err 2>/dev/null
+    fi
+}
+# expect STATUS NAME ARGUMENTS...: runs ren, leaves its streams in the files out and err.
+expect() {
+    local wanted=$1 name=$2 status
+    shift 2
+    timeout 300 "$ren" "$@" >out 2>err
+    status=$?
+    [ $status = "$wanted" ]
+    count "$name (status $status, not $wanted)" $?
+}
+# complains STATUS TEXT ARGUMENTS...: fails with this status, nothing on standard output, one line with TEXT on the other.
+complains() {
+    local wanted=$1 text=$2
+    shift 2
+    expect "$wanted" "ren $*" "$@"
+    [ ! -s out ] && [ "$(wc -l <err)" = 1 ] && grep -q '^ren' err && grep -qF -- "$text" err
+    count "one line with \"$text\" from ren $*" $?
+}
+holds() { # holds NAME COMMAND...
+    local name=$1
+    shift
+    "$@" >/dev/null 2>&1
+    count "$name" $?
+}
+
+# --- usage
+expect 0 help help
+holds 'help lists the commands' grep -q '^  predict ' out
+expect 0 version --version
+holds 'version' grep -qE '^ren [0-9]+\.[0-9]+\.[0-9]+$' out
+for command in info preprocess phantom train evaluate predict verify bench; do
+    expect 0 "help $command" help $command
+    expect 0 "$command --help" $command --help
+    expect 0 "$command --version" $command --version
+    complains 2 --no-such-option $command --no-such-option
+done
+complains 2 'no command' nonsense
+complains 2 'FILE' info
+complains 2 'too many' info a b
+complains 2 '--threads' info --threads 0 x
+complains 2 '--threads' info --threads
+complains 2 '--memory-limit' info --memory-limit 10Q x
+complains 2 '--precision' info --precision f64 x
+complains 2 '--json' info --json=1 x
+complains 2 '--model' predict ct.nii.gz lobes.nii.gz
+complains 2 '--patients' phantom -o x
+complains 2 '-o DIR' phantom --patients 2
+complains 2 'size' phantom --patients 2 --size 7 -o x
+complains 2 '--io' verify --arch cnn
+complains 2 'no_such_arch' bench --arch no_such_arch
+complains 1 missing.nii.gz info missing.nii.gz
+complains 1 missing.safetensors info missing.safetensors
+
+# --- images
+expect 0 phantom phantom --patients 12 --scans 2 --size 40 --seed 5 -o cohort
+holds 'nothing on standard output' test ! -s out
+holds 'no bar where there is no terminal' test ! -s err
+holds 'columns of the table' grep -qx 'patient,scan,label,extent_LUL,extent_LLL,extent_RUL,extent_RML,extent_RLL' cohort/labels.csv
+expect 0 'phantom again' phantom --patients 12 --scans 2 --size 40 --seed 5 -o cohort2 --threads 1
+holds 'the same bytes with one thread' diff -r cohort cohort2
+line=$(sed -n 2p cohort/labels.csv)
+patient=${line%%,*}
+line=${line#*,}
+ct=cohort/$patient/${line%%,*}.nii.gz
+lobes=${ct%.nii.gz}_lobes.nii.gz
+expect 0 'info' info "$ct"
+holds 'info shows the grid' grep -q '^shape: 40, 40, ' out
+expect 0 'info --json' info --json "$ct" -o info.json
+holds 'info -o' grep -q '"shape"' info.json
+holds 'no temporary file is left' test -z "$(find . -maxdepth 1 -name 'info.json.*')"
+complains 1 /dev/full info "$ct" -o /dev/full
+complains 1 'no/such/folder' info "$ct" -o no/such/folder/x
+complains 3 limit info "$ct" --memory-limit 10K
+head -c 3000 "$ct" >cut.nii.gz
+complains 1 cut.nii.gz info cut.nii.gz
+printf 'nonsense' >nonsense.safetensors
+complains 1 nonsense.safetensors info nonsense.safetensors
+expect 0 preprocess preprocess "$ct" "$lobes" -o prepared
+for name in image region_LUL region_LLL region_RUL region_RML region_RLL region_left_lung region_right_lung; do
+    holds "prepared $name" "$ren" info "prepared/$name.nii.gz"
+done
+expect 0 'preprocess, paper' preprocess "$ct" "$lobes" --preset paper -o prepared_paper
+complains 1 lobes preprocess "$ct" "$ct" -o prepared_wrong
+holds 'nothing prepared from refused data' test ! -e prepared_wrong/image.nii.gz
+
+# --- a study
+cat >study.yaml <<'CONFIG'
+study: cli-test
+seed: 3
+data: {root: cohort, table: labels.csv, preset: {size: [24, 24, 24]}}
+split: {folds: 3, validation: 0.4, run: [0]}
+regions: 2
+experts:
+  - {name: cnn, arch: cnn, epochs: 2, batch: 4}
+gates:
+  - {name: auc, source: validation_auc}
+mixtures:
+  - {name: ren, experts: cnn, gate: auc}
+CONFIG
+expect 0 'list of jobs' train study.yaml -o run --list-jobs
+holds 'jobs of the experts' grep -q '^fold0\.cnn\.' out
+cp out jobs
+complains 2 nothing train study.yaml -o run --job nothing
+expect 0 'one job' train study.yaml -o run --job "$(head -n 1 jobs)" -q
+holds 'quiet' test ! -s err
+complains 1 resume train study.yaml -o run
+expect 0 resume train study.yaml -o run --resume
+holds 'every job is done' sh -c 'while read -r job; do [ -e "run/jobs/$job/done.json" ] || exit 1; done <jobs'
+expect 0 'the study at once' train study.yaml -o run2 -q
+model=$(find run/models -name '*.safetensors' | sort | head -n 1)
+holds 'the same model by jobs and at once' cmp "$model" "run2/${model#run/}"
+expect 0 evaluate evaluate run
+for kind in json csv html; do
+    holds "evaluation.$kind" test -s run/evaluation.$kind
+done
+cp run/evaluation.json first.json
+expect 0 'evaluate prints what is stored' evaluate run --json
+holds 'stored evaluation is as it was' cmp first.json run/evaluation.json
+expect 0 'evaluate --again' evaluate run --again
+sed 's/epochs: 2/epochs: 3/' study.yaml >other.yaml
+expect 1 'another configuration' train other.yaml -o run --resume
+sed 's/^regions/reigons/' study.yaml >unknown.yaml
+complains 1 reigons train unknown.yaml -o run3
+complains 1 nowhere evaluate nowhere
+
+# --- prediction
+expect 0 'card of the model' info "$model"
+holds 'kind of the model' grep -q '^kind: ' out
+expect 0 predict predict --model "$model" "$ct" "$lobes"
+holds 'research use only' grep -q 'research use only' out
+expect 0 'predict --explain' predict --model "$model" "$ct" "$lobes" --explain
+holds 'contributions' grep -q contribution out
+expect 0 'predict --report' predict --model "$model" "$ct" "$lobes" --json --report report
+cp out predicted.json
+holds 'the report' grep -qi 'research use only' report/report.html
+for key in probability label regions warnings model library preset isa threads seconds notice read preprocess radiomics experts gate total; do
+    holds "JSON has $key" grep -q "\"$key\"" predicted.json
+done
+expect 0 'predict with one thread' predict --model "$model" "$ct" "$lobes" --json --threads 1
+numbers() { sed -n 's/.*\("probability".*\)"warnings".*/\1/p' <(tr -d '\n' <"$1"); }
+numbers predicted.json >two
+numbers out >one
+holds 'the same digits with one thread' sh -c 'test -s one && cmp one two'
+complains 2 'lobe map' predict --model "$model" "$ct"
+complains 1 "$ct" predict --model "$ct" "$ct" "$lobes"
+
+# --- interrupts
+interrupt() { # interrupt NAME SECONDS ARGUMENTS...
+    local name=$1 seconds=$2 status
+    shift 2
+    timeout --preserve-status -s INT "$seconds" "$ren" "$@" >out 2>err
+    status=$?
+    [ $status = 130 ] && [ ! -s out ] && grep -q interrupted err
+    count "$name (status $status)" $?
+}
+interrupt 'interrupted phantom' 0.5 phantom --patients 500 --size 256 -o cut_cohort
+holds 'no table of a cohort that is not whole' test ! -e cut_cohort/labels.csv
+holds 'no half-written file' sh -c 'find cut_cohort -name "*.nii.gz" -exec gzip -t {} + && [ -z "$(find cut_cohort -name "*tmp*" -o -name "*.??????" -type f | grep -v README)" ]'
+sed 's/epochs: 2/epochs: 1000/' study.yaml >long.yaml
+interrupt 'interrupted training' 2 train long.yaml -o cut_run
+expect 0 'jobs after an interrupt' train long.yaml -o cut_run --list-jobs
+
+echo "test_cli: $passed passed, $failed failed"
+[ $failed = 0 ]
