@@ -176,6 +176,17 @@ static void add_heads(ren_text *page, const ren_result *result)
     ren__text_add(page, "</div>\n</div>\n");
 }
 
+static void add_note(ren_text *page, const ren_result *result)
+{
+    ren__text_add(page, "<p class=\"note\">Planes through the centre of mass of the lungs, patient's right on the "
+                        "viewer's left, all to one scale. ");
+    if (has_lobes(result) && has_lungs(result))
+        ren__text_add(page, "Lobes are filled with the colour of the lobe's expert, lungs outlined with the colour of "
+                            "the lung's expert. ");
+    ren__text_add(page, "Regions without colour did not run or have no expert. Colours say how an expert judges its "
+                        "whole region; they do not show where in it there is disease.</p>\n");
+}
+
 ren_status ren__add_pictures(ren_text *page, const ren_result *result, const ren__anatomy *anatomy, ren__run *run)
 {
     double widest = 0.0;
@@ -187,18 +198,13 @@ ren_status ren__add_pictures(ren_text *page, const ren_result *result, const ren
         widest = fmax(widest, lungs);
     }
     ren__text_add(page, "<section id=\"views\">\n<h2>Views</h2>\n");
+    add_note(page, result);
     add_heads(page, result);
     for (int32_t which = 0; which < REN__PLANES; which++) {
         REN_TRY(ren__run_progress(run, "report", (double)which / REN__PLANES));
         REN_TRY(add_plane(page, result, anatomy, which, widest, run));
     }
-    ren__text_add(page, "<p class=\"note\">Planes through the centre of mass of the lungs, patient's right on the "
-                        "viewer's left, all to one scale. ");
-    if (has_lobes(result) && has_lungs(result))
-        ren__text_add(page, "Lobes are filled with the colour of the lobe's expert, lungs outlined with the colour of "
-                            "the lung's expert. ");
-    ren__text_add(page, "Regions without colour did not run or have no expert. Colours say how an expert judges its "
-                        "whole region; they do not show where in it there is disease.</p>\n</section>\n");
+    ren__text_add(page, "</section>\n");
 out:
     return st;
 }

@@ -44,8 +44,9 @@ const char ren__report_style[] =
     ".short{color:var(--soft);margin-left:4px}\n"
     ".absent{color:var(--soft)}\n"
     ".bar{display:block;width:100%;min-width:80px;height:10px}\n"
-    ".trough{fill:var(--line)}\n"
-    ".tick{fill:var(--ink)}\n"
+    ".bar{overflow:visible}.bar rect{stroke:var(--soft);stroke-width:.6;vector-effect:non-scaling-stroke}\n"
+    ".bar .trough{fill:var(--line)}\n"
+    ".bar .tick{fill:var(--ink);stroke:none}\n"
     ".heads,figure{display:grid;grid-template-columns:repeat(3,1fr);gap:12px;margin:0 0 14px}\n"
     ".heads h3{margin:0 0 6px}\n"
     ".legend{display:block;width:100%;max-width:300px;height:auto}\n"
@@ -76,5 +77,5 @@ const char ren__report_style[] =
     "--alarm:#000;--alarm-back:#fff;--alarm-line:#000}\n"
     "main{padding:0;max-width:none}body{font-size:10.5px}h1{font-size:18px}h2{font-size:13px;margin:14px 0 6px}"
     ".number{font-size:44px}.reading{font-size:13px;flex-basis:300px}th,td{padding:3px 6px}\n"
-    "#views{break-before:page}#model{break-before:page}.heads,figure{gap:6px;margin-bottom:6px}"
-    ".picture{zoom:.92}.edge,.spot,.ruler{font-size:8px}section{break-inside:auto}}\n";
+    ".note,figcaption span,footer{font-size:9px}#views{break-before:page}#model{break-before:page}.heads,figure{gap:6px;margin-bottom:6px}"
+    ".heads,figure{grid-template-columns:repeat(3,51mm)}.edge,.spot,.ruler{font-size:8px}section{break-inside:auto}}\n";

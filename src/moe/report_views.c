@@ -10,8 +10,8 @@
 #define WINDOW_HIGH 150.0
 #define MARGIN 20.0   /* mm of body shown around the lungs */
 #define PIXEL 0.8     /* mm, unless that makes more than MOST_PIXELS */
-#define FILL_SHARE 0.42
-enum { MOST_PIXELS = 640, OUTLINE = 3, LEAST_SPOT = 300 };
+#define FILL_SHARE 0.5
+enum { MOST_PIXELS = 640, OUTLINE = 2, LEAST_SPOT = 300 };
 
 /* ------------------------------------------------------------------------------------------------------ anatomy */
 
