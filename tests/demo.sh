@@ -3,7 +3,7 @@
 # What `make demo` runs: a synthetic cohort, seven experts at reduced size trained for one fold, their evaluation on test
 # patients that no choice has seen, and one of those patients predicted with a report. About three minutes on two cores.
 # It starts anew each time. BUILD: the build folder.
-set -eu
+set -eu -o pipefail
 cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
 ren=$BUILD/bin/ren
@@ -45,8 +45,7 @@ compare: {primary: [ren, cnn.right_lung]}
 CONFIG
 
 say '2. Training: one expert for each lobe and each lung, one fold of three'
-"$ren" train "$demo/study.yaml" -o "$demo/run" -q
-awk -F, 'FNR == 1 { jobs++ } END { printf "   %d experts trained\n", jobs }' "$demo"/run/jobs/*/history.csv
+"$ren" train "$demo/study.yaml" -o "$demo/run" 2>&1 | sed "s/^ren train:/  /"
 
 say '3. Evaluation on the test patients of that fold, read once'
 "$ren" evaluate "$demo/run"

@@ -29,6 +29,52 @@ static int32_t jobs_done(const ren_study *study)
     return done;
 }
 
+/* The folders above the run folder; the library makes the last one once the configuration is found good. */
+static int make_parents(const cli_call *call, const char *folder)
+{
+    char parents[4096];
+    size_t length = strlen(folder);
+
+    while (length > 0 && folder[length - 1] == '/')
+        length--;
+    while (length > 0 && folder[length - 1] != '/')
+        length--;
+    if (length == 0) return EXIT_DONE;
+    if (length >= sizeof parents) return cli_error(call, EXIT_USAGE, "%s: the path is too long", folder);
+    memcpy(parents, folder, length);
+    parents[length] = '\0';
+    return cli_make_folder(call, parents);
+}
+
+static int run_job(const cli_call *call, ren_study *study, const char *id)
+{
+    const double started = cli_seconds();
+    int rc = EXIT_DONE;
+
+    CLI_TRY(ren_study_run_job(study, id, &call->run));
+    cli_clear_bar();
+    if (!call->quiet)
+        fprintf(stderr, "ren train: %s: done in %.1f s, %d of %d jobs\n", id, cli_seconds() - started,
+                (int)jobs_done(study), (int)ren_study_job_count(study));
+out:
+    return rc;
+}
+
+static int run_jobs(const cli_call *call, ren_study *study)
+{
+    int rc = EXIT_DONE;
+
+    for (int32_t i = 0; i < ren_study_job_count(study); i++)
+        if (!ren_study_job_done(study, i)) CLI_STEP(run_job(call, study, ren_study_job_id(study, i)));
+    CLI_TRY(ren_study_run(study, &call->run)); /* what follows the last job */
+    cli_clear_bar();
+    if (!call->quiet)
+        fprintf(stderr, "ren train: %s: all %d jobs are done: next is ren evaluate %s\n", call->out,
+                (int)ren_study_job_count(study), call->out);
+out:
+    return rc;
+}
+
 /* Schedulers call with --job from many processes, so these and --list-jobs join a folder that has been started. */
 int cli_train(cli_call *call)
 {
@@ -37,20 +83,12 @@ int cli_train(cli_call *call)
 
     CLI_STEP(cli_need(call, call->out, "-o RUNDIR"));
     CLI_STEP(cli_open(call));
+    CLI_STEP(make_parents(call, call->out));
     CLI_TRY(ren_study_open(call->context, call->operand[0], call->out, call->resume || call->list_jobs || call->job,
                            &study));
-    if (call->list_jobs) {
-        rc = list_jobs(call, study);
-        goto out;
-    }
-    if (call->job)
-        CLI_TRY(ren_study_run_job(study, call->job, &call->run));
-    else
-        CLI_TRY(ren_study_run(study, &call->run));
-    cli_clear_bar();
-    if (!call->quiet)
-        fprintf(stderr, "ren train: %s: %d of %d jobs are done\n", call->out, (int)jobs_done(study),
-                (int)ren_study_job_count(study));
+    rc = call->list_jobs ? list_jobs(call, study)
+         : call->job     ? run_job(call, study, call->job)
+                         : run_jobs(call, study);
 out:
     if (rc == EXIT_INTERRUPTED && !call->quiet)
         fprintf(stderr, "ren train: --resume goes on from the last checkpoint\n");
