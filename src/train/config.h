@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A study's configuration: read, checked to the last key, and written out in full ("resolved"), so that the run folder's
+ * config.yaml says everything that was decided. The resolved form is itself a configuration that resolves to itself.
+ */
+#ifndef REN_TRAIN_CONFIG_H
+#define REN_TRAIN_CONFIG_H
+
+#include "nets/nets.h"
+#include "train/trainer.h"
+
+enum { REN__NAME_LENGTH = 48, REN__MODEL_NAME_SIZE = 2 * REN__NAME_LENGTH };
+enum { REN__FOLDS_MAX = 50, REN__ENTRIES_MAX = 32 };
+
+enum ren__protocol { REN__PROTOCOL_DEFAULT, REN__PROTOCOL_PAPER };
+
+typedef struct ren__expert_entry {
+    const char *name;
+    const ren__net *net;
+    ren__train_settings settings;
+    json_t *network; /* its settings, input_size among them; owned */
+} ren__expert_entry;
+
+typedef struct ren__gate_entry {
+    const char *name;
+    const char *source; /* as ren_gate_options has it */
+    int32_t normalisation;
+} ren__gate_entry;
+
+typedef struct ren__mixture_entry {
+    const char *name;
+    int32_t expert, gate; /* indices */
+} ren__mixture_entry;
+
+/* What is evaluated and compared: every expert in every region ("cnn.LUL"), then every mixture ("ren"). */
+typedef struct ren__study_model {
+    char name[REN__MODEL_NAME_SIZE];
+    int32_t mixture;        /* -1: an expert */
+    int32_t expert, region; /* of an expert; a mixture has the expert whose regions it joins, and region -1 */
+} ren__study_model;
+
+typedef struct ren__study_config {
+    ren_context *context; /* held */
+    json_t *tree;         /* resolved; strings below belong to it */
+    const char *study;
+    uint64_t seed;
+    const char *root, *table; /* root from the file system's root on; table below it */
+    ren_preset preset;
+    int32_t folds, run_count, run[REN__FOLDS_MAX]; /* folds to run, rising */
+    double validation;                             /* share of the training patients; protocol default */
+    int32_t stratified;                            /* by label */
+    enum ren__protocol protocol;
+    int32_t region_count, region[REN_REGION_COUNT];
+    int32_t expert_count, gate_count, mixture_count, model_count, other_count;
+    ren__expert_entry *expert;
+    ren__gate_entry *gate;
+    ren__mixture_entry *mixture;
+    ren__study_model *model;
+    int32_t primary[2]; /* models; -1: none was named */
+    int32_t *other;     /* models to compare with the first of primary (or with the first mixture) */
+} ren__study_config;
+
+/* Reads YAML, or JSON by its extension. Errors begin with the path and name the key: REN_E_FORMAT, and
+ * REN_E_UNSUPPORTED for what config.md knows and this version does not have. */
+ren_status ren__study_config_read(ren_context *context, const char *path, ren__study_config **out) REN_CHECKED;
+/* The same from a tree; `folder` is what relative paths start from. */
+ren_status ren__study_config_resolve(ren_context *context, const json_t *tree, const char *folder,
+                                     ren__study_config **out) REN_CHECKED;
+void ren__study_config_free(ren__study_config *config);
+
+/* Index of a name, -1: not there. */
+int32_t ren__study_find_model(const ren__study_config *config, const char *name);
+
+/* REN_E_STATE naming the first key that two resolved trees differ in, with both values. */
+ren_status ren__study_config_same(ren_context *context, const json_t *stored, const json_t *wanted) REN_CHECKED;
+
+/* config_*.c: one section each, from the caller's tree into the configuration and its resolved tree. */
+ren_status ren__config_data(ren__study_config *config, const json_t *tree, const char *folder) REN_CHECKED;
+ren_status ren__config_split(ren__study_config *config, const json_t *tree) REN_CHECKED;
+ren_status ren__config_experts(ren__study_config *config, const json_t *tree) REN_CHECKED;
+ren_status ren__config_gates(ren__study_config *config, const json_t *tree) REN_CHECKED;
+ren_status ren__config_mixtures(ren__study_config *config, const json_t *tree) REN_CHECKED;
+ren_status ren__config_compare(ren__study_config *config, const json_t *tree) REN_CHECKED;
+/* A list of maps under `key`, at most REN__ENTRIES_MAX; NULL where the key is not there. */
+ren_status ren__config_list(const json_t *tree, const char *key, const json_t **list) REN_CHECKED;
+/* The entry's name: letters, digits, - and _; it becomes part of file names. */
+ren_status ren__config_name(const json_t *entry, const char *where, const char **name) REN_CHECKED;
+/* REN_E_UNSUPPORTED where one of `keys` (NULL-terminated) is in the entry. */
+ren_status ren__config_later(const json_t *entry, const char *where, const char *const *keys) REN_CHECKED;
+
+#endif

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sections of a configuration that name models: experts, gates, mixtures, comparisons. */
+#include <stdio.h>
+#include <string.h>
+
+#include "format/names.h"
+#include "moe/moe.h"
+#include "train/config.h"
+#include "train/study_files.h"
+
+enum { WHERE = 32 };
+
+static const char *place(char where[WHERE], const char *key, int32_t index)
+{
+    snprintf(where, WHERE, "%s[%d]", key, index);
+    return where;
+}
+
+/* ------------------------------------------------------------------------------------------------------ experts */
+
+static ren_status find_net(const json_t *entry, const char *where, const ren__net **net)
+{
+    static const char *const later[] = { "vit", "mamba", "swin_unetr", "region_expert", "general_moe", NULL };
+    char quoted[REN__QUOTE_SIZE];
+    const char *arch = NULL;
+    const ren_status st = ren__get_string(entry, "arch", where, &arch);
+
+    if (st != REN_OK) return st;
+    if (!arch) return ren__error(REN_E_FORMAT, "%s: \"arch\" is missing: the network, for instance cnn", where);
+    *net = ren__net_find(arch);
+    if (*net && (*net)->training) return REN_OK;
+    for (size_t i = 0; later[i]; i++)
+        if (*net || strcmp(arch, later[i]) == 0)
+            return ren__error(REN_E_UNSUPPORTED, "%s: \"arch\": %s cannot be trained by this version of libren (%s)",
+                              where, arch, ren_version());
+    return ren__error(REN_E_FORMAT, "%s: \"arch\" is \"%s\", which is no network that libren knows; cnn is one", where,
+                      ren__quote(arch, quoted, sizeof quoted));
+}
+
+/* Whether the network has a setting, by building it with that one alone: for error texts only. */
+static int net_knows(ren_context *context, const ren__net *net, const char *key, json_t *value)
+{
+    ren__graph *graph = NULL;
+    json_t *alone = json_pack("{s:O}", key, value);
+    const ren_status st = alone ? ren__net_graph(context, net, alone, 2, NULL, &graph) : REN_E_MEMORY;
+
+    ren__graph_free(graph);
+    json_decref(alone);
+    return st == REN_OK;
+}
+
+/* The network has refused its settings: was it for a misspelt setting of the training? Then that is the better answer;
+ * else REN_OK. */
+static ren_status explain_refusal(ren_context *context, const json_t *entry, const ren__expert_entry *expert,
+                                  const char *where)
+{
+    const char *known[64] = { "name", "arch" };
+    size_t count = 2;
+    const char *key;
+    json_t *value;
+    ren_status st = REN_OK;
+    json_t *training = ren__train_settings_json(&expert->settings);
+
+    REN_TRY(ren__json_checked(training));
+    json_object_foreach(training, key, value)
+        if (count < 62) known[count++] = key;
+    json_object_foreach(expert->network, key, value)
+        if (count < 62 && net_knows(context, expert->net, key, value)) known[count++] = key;
+    known[count++] = "dropout";
+    known[count] = NULL;
+    st = ren__check_keys(entry, where, known);
+out:
+    json_decref(training);
+    return st;
+}
+
+/* The network takes what the preset makes. */
+static ren_status set_input_size(const ren__study_config *config, json_t *network, const char *where)
+{
+    const int64_t *size = config->preset.size;
+    const json_t *given = json_object_get(network, "input_size");
+    json_t *wanted = json_pack("[I,I,I]", (json_int_t)size[0], (json_int_t)size[1], (json_int_t)size[2]);
+    ren_status st = ren__json_checked(wanted);
+
+    if (st == REN_OK && given && !json_equal(given, wanted))
+        st = ren__error(REN_E_FORMAT,
+                        "%s: \"input_size\" differs from the size of data.preset, [%d, %d, %d]: leave it out", where,
+                        (int)size[0], (int)size[1], (int)size[2]);
+    if (st != REN_OK || given) {
+        json_decref(wanted);
+        return st;
+    }
+    return ren__json_set(network, "input_size", wanted);
+}
+
+static ren_status check_network(ren__study_config *config, const json_t *entry, const ren__expert_entry *expert,
+                                const char *where)
+{
+    ren_context *context = config->context;
+    ren__graph *graph = NULL;
+    ren_status st = ren__net_graph(context, expert->net, expert->network, 2, NULL, &graph);
+
+    ren__graph_free(graph);
+    if (st == REN_OK || st == REN_E_MEMORY || st == REN_E_LIMIT) return st;
+    char refusal[512];
+    snprintf(refusal, sizeof refusal, "%s", ren_error_message());
+    const ren_status better = explain_refusal(context, entry, expert, where);
+    return better != REN_OK ? better : ren__error(st, "%s: %s", where, refusal);
+}
+
+/* The entry in full: name, arch, the training's settings, the network's. */
+static ren_status store_expert(const ren__expert_entry *expert, json_t *list)
+{
+    ren_status st = REN_OK;
+    json_t *training = NULL, *full = json_object();
+
+    REN_TRY(ren__json_append(list, full));
+    REN_TRY(ren__json_set(full, "name", json_string(expert->name)));
+    REN_TRY(ren__json_set(full, "arch", json_string(expert->net->name)));
+    training = ren__train_settings_json(&expert->settings);
+    REN_TRY(ren__json_checked(training));
+    if (json_object_update(full, training) != 0 || json_object_update(full, expert->network) != 0)
+        REN_TRY(ren__json_checked(NULL));
+out:
+    json_decref(training);
+    return st;
+}
+
+static ren_status unique_name(const ren__study_config *config, const char *name, const char *where)
+{
+    int taken = 0;
+
+    for (int32_t i = 0; i < config->expert_count; i++)
+        taken |= config->expert[i].name && strcmp(config->expert[i].name, name) == 0;
+    for (int32_t i = 0; i < config->mixture_count; i++)
+        taken |= config->mixture[i].name && strcmp(config->mixture[i].name, name) == 0;
+    if (taken) return ren__error(REN_E_FORMAT, "%s: another expert or mixture is called \"%s\" too", where, name);
+    return REN_OK;
+}
+
+static ren_status read_expert(ren__study_config *config, const json_t *entry, const char *where,
+                              ren__expert_entry *expert, json_t *list)
+{
+    const char *name;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__config_name(entry, where, &name));
+    REN_TRY(unique_name(config, name, where));
+    REN_TRY(find_net(entry, where, &expert->net));
+    REN_TRY(ren__train_settings_read(entry, expert->net, where, &expert->settings, &expert->network));
+    REN_TRY(set_input_size(config, expert->network, where));
+    REN_TRY(check_network(config, entry, expert, where));
+    expert->name = name;
+    REN_TRY(store_expert(expert, list));
+    expert->name = json_string_value(json_object_get(json_array_get(list, json_array_size(list) - 1), "name"));
+out:
+    return st;
+}
+
+ren_status ren__config_experts(ren__study_config *config, const json_t *tree)
+{
+    ren_context *context = config->context;
+    const json_t *given;
+    char where[WHERE];
+    ren_status st = REN_OK;
+
+    json_t *list = json_array();
+    REN_TRY(ren__json_set(config->tree, "experts", list));
+    REN_TRY(ren__config_list(tree, "experts", &given));
+    const int32_t count = (int32_t)json_array_size(given);
+    if (count == 0) REN_FAIL(REN_E_FORMAT, "\"experts\" is missing: at least one, as in - {name: cnn, arch: cnn}");
+    REN_CALLOC(config->expert, (size_t)count);
+    config->expert_count = count;
+    for (int32_t i = 0; i < count; i++)
+        REN_TRY(read_expert(config, json_array_get(given, (size_t)i), place(where, "experts", i), &config->expert[i],
+                            list));
+out:
+    return st;
+}
+
+/* -------------------------------------------------------------------------------------------------------- gates */
+
+static ren_status read_source(const json_t *entry, const char *where, const char **source)
+{
+    static const char *const known[] = { "uniform", "validation_auc", "validation_accuracy", "inverse_loss", NULL };
+    static const char *const later[] = { "radiomics", "features", "learned", NULL };
+    char quoted[REN__QUOTE_SIZE];
+    const char *name = NULL;
+    const ren_status st = ren__get_string(entry, "source", where, &name);
+
+    if (st != REN_OK) return st;
+    if (!name) return ren__error(REN_E_FORMAT, "%s: \"source\" is missing: where the weights come from", where);
+    for (size_t i = 0; known[i]; i++) {
+        if (strcmp(name, known[i]) != 0) continue;
+        *source = known[i];
+        return REN_OK;
+    }
+    for (size_t i = 0; later[i]; i++)
+        if (strcmp(name, later[i]) == 0)
+            return ren__error(REN_E_UNSUPPORTED, "%s: \"source\": %s is not in this version of libren (%s)", where, name,
+                              ren_version());
+    return ren__error(REN_E_FORMAT,
+                      "%s: \"source\" is \"%s\", must be uniform, validation_auc, validation_accuracy or inverse_loss",
+                      where, ren__quote(name, quoted, sizeof quoted));
+}
+
+static ren_status read_gate(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
+                            json_t *list)
+{
+    static const char *const known[] = { "name", "source", "normalisation", NULL };
+    static const char *const later[] = { "predictor", "params", "mode", "of", "temperature", NULL };
+    ren__gate_entry *gate = &config->gate[index];
+    const char *name, *normalisation = "sum";
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__config_name(entry, where, &name));
+    for (int32_t i = 0; i < index; i++)
+        if (strcmp(config->gate[i].name, name) == 0)
+            REN_FAIL(REN_E_FORMAT, "%s: another gate is called \"%s\" too", where, name);
+    REN_TRY(read_source(entry, where, &gate->source));
+    REN_TRY(ren__config_later(entry, where, later));
+    REN_TRY(ren__check_keys(entry, where, known));
+    REN_TRY(ren__get_string(entry, "normalisation", where, &normalisation));
+    if (strcmp(normalisation, "hierarchical") == 0)
+        gate->normalisation = REN_GATE_HIERARCHICAL;
+    else if (strcmp(normalisation, "sum") == 0)
+        gate->normalisation = REN_GATE_SUM;
+    else
+        REN_FAIL(REN_E_FORMAT, "%s: \"normalisation\" must be sum or hierarchical", where);
+    REN_TRY(ren__json_append(list, json_pack("{s:s, s:s, s:s}", "name", name, "source", gate->source, "normalisation",
+                                             normalisation)));
+    gate->name = json_string_value(json_object_get(json_array_get(list, (size_t)index), "name"));
+out:
+    return st;
+}
+
+ren_status ren__config_gates(ren__study_config *config, const json_t *tree)
+{
+    ren_context *context = config->context;
+    const json_t *given;
+    char where[WHERE];
+    ren_status st = REN_OK;
+
+    json_t *list = json_array();
+    REN_TRY(ren__json_set(config->tree, "gates", list));
+    REN_TRY(ren__config_list(tree, "gates", &given));
+    const int32_t count = (int32_t)json_array_size(given);
+    REN_CALLOC(config->gate, (size_t)count);
+    config->gate_count = count;
+    for (int32_t i = 0; i < count; i++)
+        REN_TRY(read_gate(config, json_array_get(given, (size_t)i), place(where, "gates", i), i, list));
+out:
+    return st;
+}
+
+/* ----------------------------------------------------------------------------------------------------- mixtures */
+
+static ren_status find_part(const json_t *entry, const char *where, const char *key, const char **name)
+{
+    *name = NULL;
+    const ren_status st = ren__get_string(entry, key, where, name);
+
+    if (st != REN_OK) return st;
+    return *name ? REN_OK : ren__error(REN_E_FORMAT, "%s: \"%s\" is missing", where, key);
+}
+
+static ren_status read_mixture(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
+                               json_t *list)
+{
+    static const char *const known[] = { "name", "experts", "gate", NULL };
+    static const char *const later[] = { "arch", "mode", "epochs", "stacking", NULL };
+    ren__mixture_entry *mixture = &config->mixture[index];
+    const char *name, *experts, *gate;
+    char quoted[REN__QUOTE_SIZE];
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__config_name(entry, where, &name));
+    REN_TRY(unique_name(config, name, where));
+    REN_TRY(ren__config_later(entry, where, later));
+    REN_TRY(ren__check_keys(entry, where, known));
+    REN_TRY(find_part(entry, where, "experts", &experts));
+    REN_TRY(find_part(entry, where, "gate", &gate));
+    mixture->expert = mixture->gate = -1;
+    for (int32_t i = 0; i < config->expert_count; i++)
+        if (strcmp(config->expert[i].name, experts) == 0) mixture->expert = i;
+    for (int32_t i = 0; i < config->gate_count; i++)
+        if (strcmp(config->gate[i].name, gate) == 0) mixture->gate = i;
+    if (mixture->expert < 0)
+        REN_FAIL(REN_E_FORMAT, "%s: \"experts\": no entry of experts is called \"%s\"", where,
+                 ren__quote(experts, quoted, sizeof quoted));
+    if (mixture->gate < 0)
+        REN_FAIL(REN_E_FORMAT, "%s: \"gate\": no entry of gates is called \"%s\"", where,
+                 ren__quote(gate, quoted, sizeof quoted));
+    REN_TRY(ren__json_append(list, json_pack("{s:s, s:s, s:s}", "name", name, "experts", experts, "gate", gate)));
+    mixture->name = json_string_value(json_object_get(json_array_get(list, (size_t)index), "name"));
+out:
+    return st;
+}
+
+ren_status ren__config_mixtures(ren__study_config *config, const json_t *tree)
+{
+    ren_context *context = config->context;
+    const json_t *given;
+    char where[WHERE];
+    ren_status st = REN_OK;
+
+    json_t *list = json_array();
+    REN_TRY(ren__json_set(config->tree, "mixtures", list));
+    REN_TRY(ren__config_list(tree, "mixtures", &given));
+    const int32_t count = (int32_t)json_array_size(given);
+    REN_CALLOC(config->mixture, (size_t)count);
+    config->mixture_count = count;
+    for (int32_t i = 0; i < count; i++)
+        REN_TRY(read_mixture(config, json_array_get(given, (size_t)i), place(where, "mixtures", i), i, list));
+out:
+    return st;
+}
+
+/* -------------------------------------------------------------------------------------------------- comparisons */
+
+static ren_status list_models(ren__study_config *config)
+{
+    ren_context *context = config->context;
+    ren_status st = REN_OK;
+
+    REN_CALLOC(config->model, (size_t)(config->expert_count * config->region_count + config->mixture_count));
+    for (int32_t expert = 0; expert < config->expert_count; expert++) {
+        for (int32_t i = 0; i < config->region_count; i++) {
+            ren__study_model *model = &config->model[config->model_count++];
+            *model = (ren__study_model){ .mixture = -1, .expert = expert, .region = config->region[i] };
+            snprintf(model->name, sizeof model->name, "%s.%s", config->expert[expert].name,
+                     ren_region_name(config->region[i]));
+        }
+    }
+    for (int32_t i = 0; i < config->mixture_count; i++) {
+        ren__study_model *model = &config->model[config->model_count++];
+        *model = (ren__study_model){ .mixture = i, .expert = config->mixture[i].expert, .region = -1 };
+        snprintf(model->name, sizeof model->name, "%s", config->mixture[i].name);
+    }
+out:
+    return st;
+}
+
+static ren_status read_model(const ren__study_config *config, const json_t *value, const char *key, int32_t *model)
+{
+    char quoted[REN__QUOTE_SIZE];
+    const char *name = json_string_value(value);
+
+    *model = name ? ren__study_find_model(config, name) : -1;
+    if (*model >= 0) return REN_OK;
+    if (!name) return ren__error(REN_E_FORMAT, "compare: \"%s\" must be a list of names of models", key);
+    return ren__error(REN_E_FORMAT,
+                      "compare: \"%s\": there is no model \"%s\"; a mixture's name, or an expert with its region as in "
+                      "%s",
+                      key, ren__quote(name, quoted, sizeof quoted), config->model[0].name);
+}
+
+static ren_status read_primary(ren__study_config *config, const json_t *list)
+{
+    ren_status st = REN_OK;
+
+    if (!json_is_array(list) || json_array_size(list) != 2)
+        REN_FAIL(REN_E_FORMAT, "compare: \"primary\" must be a list of two models, as in [ren, %s]",
+                 config->model[0].name);
+    for (size_t i = 0; i < 2; i++)
+        REN_TRY(read_model(config, json_array_get(list, i), "primary", &config->primary[i]));
+    if (config->primary[0] == config->primary[1])
+        REN_FAIL(REN_E_FORMAT, "compare: \"primary\" names the same model twice");
+out:
+    return st;
+}
+
+/* What all others are compared with. */
+static int32_t reference(const ren__study_config *config)
+{
+    if (config->primary[0] >= 0) return config->primary[0];
+    return config->mixture_count > 0 ? config->expert_count * config->region_count : -1;
+}
+
+static ren_status read_others(ren__study_config *config, const json_t *given)
+{
+    const int all = !given || (json_is_string(given) && strcmp(json_string_value(given), "all") == 0);
+    ren_context *context = config->context;
+    ren_status st = REN_OK;
+
+    if (!all && !json_is_array(given)) REN_FAIL(REN_E_FORMAT, "compare: \"others\" must be all or a list of models");
+    if (!all && json_array_size(given) > 0 && reference(config) < 0)
+        REN_FAIL(REN_E_FORMAT, "compare: \"others\" needs \"primary\" or a mixture to compare with");
+    if (!all && json_array_size(given) > (size_t)config->model_count)
+        REN_FAIL(REN_E_FORMAT, "compare: \"others\" has more entries than there are models");
+    REN_CALLOC(config->other, (size_t)config->model_count);
+    for (int32_t i = 0; all && i < config->model_count; i++)
+        if (reference(config) >= 0 && i != reference(config) && i != config->primary[1])
+            config->other[config->other_count++] = i;
+    for (size_t i = 0; !all && i < json_array_size(given); i++) {
+        int32_t model;
+        REN_TRY(read_model(config, json_array_get(given, i), "others", &model));
+        if (model == reference(config) || model == config->primary[1])
+            REN_FAIL(REN_E_FORMAT, "compare: \"others\": %s is in the primary comparison", config->model[model].name);
+        for (int32_t k = 0; k < config->other_count; k++)
+            if (config->other[k] == model)
+                REN_FAIL(REN_E_FORMAT, "compare: \"others\" names %s twice", config->model[model].name);
+        config->other[config->other_count++] = model;
+    }
+out:
+    return st;
+}
+
+static ren_status store_compare(ren__study_config *config)
+{
+    ren_status st = REN_OK;
+    json_t *compare = json_object();
+
+    REN_TRY(ren__json_set(config->tree, "compare", compare));
+    if (config->primary[0] >= 0)
+        REN_TRY(ren__json_set(compare, "primary",
+                              json_pack("[s,s]", config->model[config->primary[0]].name,
+                                        config->model[config->primary[1]].name)));
+    json_t *others = json_array();
+    REN_TRY(ren__json_set(compare, "others", others));
+    for (int32_t i = 0; i < config->other_count; i++)
+        REN_TRY(ren__json_append(others, json_string(config->model[config->other[i]].name)));
+out:
+    return st;
+}
+
+ren_status ren__config_compare(ren__study_config *config, const json_t *tree)
+{
+    static const char *const known[] = { "primary", "others", NULL };
+    const json_t *given = json_object_get(tree, "compare");
+    ren_status st = REN_OK;
+
+    REN_TRY(list_models(config));
+    if (given) {
+        REN_TRY(ren__check_keys(given, "compare", known));
+        if (json_object_get(given, "primary")) REN_TRY(read_primary(config, json_object_get(given, "primary")));
+    }
+    REN_TRY(read_others(config, given ? json_object_get(given, "others") : NULL));
+    REN_TRY(store_compare(config));
+out:
+    return st;
+}
