@@ -23,7 +23,8 @@ typedef struct ren__tensor_entry {
 typedef struct ren__safetensors ren__safetensors;
 
 /* Opens and checks the whole header (length cap 64 MiB, JSON without duplicate keys, types, shape products, bounds,
- * overlaps, holes, unknown keys); tensors are read on demand. */
+ * overlaps, holes, trailing bytes, unknown keys); tensors are read on demand. What is kept comes from the context; the
+ * JSON reader's own memory holds one tensor's few values at a time. Other types than ours: REN_E_UNSUPPORTED. */
 ren_status ren__safetensors_open(ren_context *context, const char *path, ren__safetensors **out);
 void ren__safetensors_close(ren__safetensors *file);
 
@@ -32,7 +33,9 @@ const ren__tensor_entry *ren__safetensors_at(const ren__safetensors *file, size_
 const ren__tensor_entry *ren__safetensors_find(const ren__safetensors *file, const char *name); /* NULL: not there */
 const char *ren__safetensors_metadata(const ren__safetensors *file, const char *key);         /* NULL: not there */
 
-/* Reads a tensor, converted from any stored type to float32, float64 or int64. `count` must be its count. */
+/* Reads a tensor, converted from any stored type to float32, float64 or int64; `count` must be its count. Integers are
+ * rounded to the nearest float; a finite F64 beyond float32, and a float tensor read as integers, are REN_E_DATA.
+ * Several threads may read at once. */
 ren_status ren__safetensors_read_f32(const ren__safetensors *file, const ren__tensor_entry *entry, float *values,
                                      size_t count);
 ren_status ren__safetensors_read_f64(const ren__safetensors *file, const ren__tensor_entry *entry, double *values,
@@ -40,8 +43,10 @@ ren_status ren__safetensors_read_f64(const ren__safetensors *file, const ren__te
 ren_status ren__safetensors_read_i64(const ren__safetensors *file, const ren__tensor_entry *entry, int64_t *values,
                                      size_t count);
 
-/* Writing: tensors are laid out in the order given, 64-byte aligned, header keys in the same order, so that equal
- * contents give equal bytes. Atomic. `data` is in the machine's (little-endian) order. */
+/* Writing: tensors are laid out without gaps (the format allows none), wider types first so that each is aligned to its
+ * own size, else in the order given; the data starts at a multiple of 64. Header keys are in the order of the data,
+ * metadata in the order given, so that equal contents give equal bytes. Atomic. `data` is in the machine's
+ * (little-endian) order. */
 typedef struct ren__tensor_source {
     const char *name;
     enum ren__dtype type;
