@@ -63,14 +63,18 @@ void ren__affine_rescale(const double affine[16], const double begin[3], const d
     }
 }
 
-double ren__affine_mismatch(const double a[16], const double b[16], const int64_t shape[3])
+double ren__affine_mismatch(const double a[16], const int64_t a_shape[3], const double b[16], const int64_t b_shape[3])
 {
     double worst = 0.0;
     for (int corner = 0; corner < 8; corner++) {
-        double index[3], at_a[3], at_b[3];
-        for (int axis = 0; axis < 3; axis++) index[axis] = (corner >> axis & 1) ? (double)(shape[axis] - 1) : 0.0;
-        ren__affine_apply(a, index, at_a);
-        ren__affine_apply(b, index, at_b);
+        double a_index[3], b_index[3], at_a[3], at_b[3];
+        for (int axis = 0; axis < 3; axis++) {
+            const int last = corner >> axis & 1;
+            a_index[axis] = last ? (double)(a_shape[axis] - 1) : 0.0;
+            b_index[axis] = last ? (double)(b_shape[axis] - 1) : 0.0;
+        }
+        ren__affine_apply(a, a_index, at_a);
+        ren__affine_apply(b, b_index, at_b);
         double distance = hypot(hypot(at_a[0] - at_b[0], at_a[1] - at_b[1]), at_a[2] - at_b[2]);
         if (distance > worst) worst = distance;
     }

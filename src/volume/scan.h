@@ -20,7 +20,7 @@ struct ren_scan {
     double affine[16];    /* of the grid: cell (d, h, w) to RAS mm */
     ren__box box[REN_REGION_COUNT];
     int64_t voxels[REN_REGION_COUNT];
-    ren_text *warnings; /* one a line, or NULL */
+    ren_text *warnings; /* each ends in a zero byte */
     int32_t warning_count;
 };
 
@@ -30,7 +30,7 @@ uint32_t ren__region_lobes(int32_t region);
 /* Resolves zeros to the kind's values; REN_E_INVALID for a bad window, spacing or size. */
 ren_status ren__preset_resolve(const ren_preset *caller, ren_preset *resolved);
 int ren__preset_equal(const ren_preset *a, const ren_preset *b);
-/* image x (label in region), whole grid or the box alone (packed). */
+/* image x (label in region), whole grid (box NULL) or the box alone (packed). */
 void ren__scan_fill(const ren_scan *scan, int32_t region, const ren__box *box, float *values);
 
 #endif
