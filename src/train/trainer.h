@@ -17,13 +17,7 @@
 #include "train/early_stop.h"
 #include "train/optimiser.h"
 #include "train/schedule.h"
-
-/* Small random changes of a training sample, each made with its own probability; probability 0: never. */
-typedef struct ren__augmentation {
-    double rotation, rotation_probability; /* largest angle about each axis, radians */
-    double noise, noise_probability;       /* sd of Gaussian noise, in units of the window; inside the region only */
-    double shift, scale, affine_probability; /* largest shift along each axis in cells, largest relative scale */
-} ren__augmentation;
+#include "volume/augment.h"
 
 typedef struct ren__train_settings {
     int64_t epochs, batch;
@@ -32,22 +26,24 @@ typedef struct ren__train_settings {
     ren__optimiser_options optimiser;
     ren__schedule_options schedule;
     ren__early_stop_options early_stop;
-    int stops_early;         /* 0: all epochs run; the best epoch's weights are kept all the same */
-    ren__augmentation augmentation;
+    int stops_early;         /* 0: all epochs run; the best epoch's weights are returned all the same */
+    ren__augment_options augmentation;
 } ren__train_settings;
 
 /*
  * Settings of an entry of `experts` (or `baselines`): net->training overlaid with `entry`, key by key, objects within
  * merged. These keys are the training's:
  *
- *     epochs: 100, batch: 4, optimiser: adamw | sgd, lr: 1.0e-4, weight_decay: 1.0e-4, momentum: 0.9, clip: 1.0,
- *     label_smoothing: 0.05, class_weights: balanced | none,
+ *     epochs: 100, batch: 4, optimiser: adamw | sgd, lr: 1.0e-4, weight_decay: 1.0e-4, momentum: 0.9 (of sgd alone),
+ *     clip: 1.0 (global norm of the gradients; 0: none), smoothing: 0.05, class_weights: balanced | none,
  *     schedule: {kind: plateau, factor: 0.5, patience: 5, threshold: 1.0e-4, min_lr: 0}
- *             | {kind: cosine, t_max: 50, min_lr: 1.0e-6} | {kind: polynomial, total: 100, power: 0.9}
- *             | {kind: constant} | the kind alone
- *     early_stopping: {patience: 15, min_delta: 0.001, start: 16, gap: 0.15} | false
- *     augmentation: {rotation: [0.1, 0.3], noise: [0.01, 0.2], affine: [5, 0.1, 0.2]} | false
- *                   (largest angle in rad, probability; sd, probability; shift in cells, scale, probability)
+ *             | {kind: cosine, t_max: 50, min_lr: 0} | {kind: polynomial, total: 100, power: 0.9} | {kind: constant}
+ *             | the kind alone (t_max and total are then `epochs`)
+ *     early_stopping: {patience: 15, min_delta: 0.001, from_epoch: 16, max_gap: 0.15} | false
+ *     augmentation: {rotation: 0.1, noise: 0.01, shift: 5, scale: 0.1, probabilities: [0.3, 0.2, 0.2]} | false
+ *             (radians, sd in units of the window, cells, relative; of rotation, of noise, of shift with scale)
+ *
+ * A schedule of another kind than the network's own replaces it as a whole.
  *
  * All other keys but `name` and `arch` are the network's own settings (dropout, ...) and come back in `network`, a new
  * object for the caller to json_decref; ren__net_graph refuses those that the network does not know. A value out of
