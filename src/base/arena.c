@@ -18,8 +18,7 @@ struct ren__arena {
     size_t next_capacity;
 };
 
-ren_status ren__arena_create(ren_context *context, ren__arena **out)
-{
+ren_status ren__arena_create(ren_context *context, ren__arena **out) {
     ren_status st = REN_OK;
     ren__arena *arena;
 
@@ -32,8 +31,7 @@ out:
     return st;
 }
 
-static chunk *add_chunk(ren__arena *arena, size_t needed)
-{
+static chunk *add_chunk(ren__arena *arena, size_t needed) {
     const size_t capacity = needed > arena->next_capacity ? needed : arena->next_capacity;
     chunk *added = ren__calloc(arena->context, 1, sizeof *added + capacity);
 
@@ -45,8 +43,7 @@ static chunk *add_chunk(ren__arena *arena, size_t needed)
     return added;
 }
 
-void *ren__arena_alloc(ren__arena *arena, size_t size)
-{
+void *ren__arena_alloc(ren__arena *arena, size_t size) {
     /* A size that wraps is too large for ren__alloc to give, whose error text then says so. */
     if (size > SIZE_MAX / 2) return ren__alloc(arena->context, size);
     const size_t rounded = (size + OBJECT_ALIGNMENT - 1) & ~(size_t)(OBJECT_ALIGNMENT - 1);
@@ -59,8 +56,7 @@ void *ren__arena_alloc(ren__arena *arena, size_t size)
     return object;
 }
 
-char *ren__arena_strdup(ren__arena *arena, const char *text)
-{
+char *ren__arena_strdup(ren__arena *arena, const char *text) {
     const size_t size = strlen(text) + 1;
     char *copy = ren__arena_alloc(arena, size);
 
@@ -68,8 +64,7 @@ char *ren__arena_strdup(ren__arena *arena, const char *text)
     return copy;
 }
 
-void ren__arena_free(ren__arena *arena)
-{
+void ren__arena_free(ren__arena *arena) {
     if (!arena) return;
     ren_context *context = arena->context;
 

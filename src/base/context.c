@@ -17,13 +17,11 @@ int32_t ren__onednn_isa(void);
 
 /* ---------------------------------------------------------------------------------------------------- options */
 
-static int plausible_size(size_t size)
-{
+static int plausible_size(size_t size) {
     return size >= sizeof(size_t) && size <= LARGEST_OPTIONS;
 }
 
-ren_status ren__options_copy(void *defaults, size_t size, const void *caller, const char *name)
-{
+ren_status ren__options_copy(void *defaults, size_t size, const void *caller, const char *name) {
     size_t theirs;
 
     if (!caller) return REN_OK;
@@ -43,8 +41,7 @@ ren_status ren__options_copy(void *defaults, size_t size, const void *caller, co
     return REN_OK;
 }
 
-ren_status ren__options_init(void *options, size_t size, const void *defaults, size_t ours, const char *name)
-{
+ren_status ren__options_init(void *options, size_t size, const void *defaults, size_t ours, const char *name) {
     if (!options) return ren__error(REN_E_INVALID, "%s: the structure is NULL", name);
     if (!plausible_size(size))
         return ren__error(REN_E_INVALID, "%s: %zu is not the size of the structure: pass its sizeof", name, size);
@@ -54,15 +51,13 @@ ren_status ren__options_init(void *options, size_t size, const void *defaults, s
     return REN_OK;
 }
 
-ren_status ren_context_options_init(ren_context_options *options, size_t size)
-{
+ren_status ren_context_options_init(ren_context_options *options, size_t size) {
     const ren_context_options defaults = REN_CONTEXT_OPTIONS_INIT;
 
     return ren__options_init(options, size, &defaults, sizeof defaults, "ren_context_options");
 }
 
-static ren_status check_options(const ren_context_options *options)
-{
+static ren_status check_options(const ren_context_options *options) {
     if (!options->alloc != !options->free)
         return ren__error(REN_E_INVALID, "ren_context_options: alloc and free are set together or not at all");
     if (options->threads < 0 || options->threads > LARGEST_THREADS)
@@ -76,13 +71,11 @@ static ren_status check_options(const ren_context_options *options)
     return REN_OK;
 }
 
-static int32_t lower(int32_t a, int32_t b)
-{
+static int32_t lower(int32_t a, int32_t b) {
     return a < b ? a : b;
 }
 
-static int32_t resolve_isa(int32_t wanted)
-{
+static int32_t resolve_isa(int32_t wanted) {
     const int32_t best = lower(ren__processor_isa(), ren__onednn_isa());
 
     return wanted == REN_ISA_BEST ? best : lower(wanted, best);
@@ -90,8 +83,7 @@ static int32_t resolve_isa(int32_t wanted)
 
 /* ---------------------------------------------------------------------------------------------------- context */
 
-ren_status ren_context_create(const ren_context_options *options, ren_context **out)
-{
+ren_status ren_context_create(const ren_context_options *options, ren_context **out) {
     ren_context_options set = REN_CONTEXT_OPTIONS_INIT;
 
     REN_REQUIRE(out);
@@ -104,16 +96,14 @@ ren_status ren_context_create(const ren_context_options *options, ren_context **
         return ren__error(REN_E_UNSUPPORTED,
                           "bfloat16 needs a processor with AVX512_BF16 that neither isa nor ONEDNN_MAX_CPU_ISA caps: "
                           "use REN_PRECISION_F32");
-    if (!ren__fork_guard())
-        return ren__error(REN_E_MEMORY, "out of memory: the fork handler could not be installed");
+    if (!ren__fork_guard()) return ren__error(REN_E_MEMORY, "out of memory: the fork handler could not be installed");
 
     if (!set.alloc) {
         set.alloc = ren__default_alloc;
         set.free = ren__default_free;
     }
     ren_context *context = set.alloc(set.allocator_user, sizeof *context, 64);
-    if (!context)
-        return ren__error(REN_E_MEMORY, "out of memory: the allocator refused %zu bytes", sizeof *context);
+    if (!context) return ren__error(REN_E_MEMORY, "out of memory: the allocator refused %zu bytes", sizeof *context);
     *context = (ren_context){ .alloc = set.alloc,
                               .free = set.free,
                               .allocator_user = set.allocator_user,
@@ -134,53 +124,44 @@ ren_status ren_context_create(const ren_context_options *options, ren_context **
     return REN_OK;
 }
 
-ren_context *ren__context_retain(ren_context *context)
-{
+ren_context *ren__context_retain(ren_context *context) {
     atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
     return context;
 }
 
-void ren__context_release(ren_context *context)
-{
+void ren__context_release(ren_context *context) {
     if (!context || atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1) return;
     ren__ledger_release(context->ledger);
     context->free(context->allocator_user, context, sizeof *context);
 }
 
-void ren_context_free(ren_context *context)
-{
+void ren_context_free(ren_context *context) {
     ren__context_release(context);
 }
 
-int32_t ren_context_threads(const ren_context *context)
-{
+int32_t ren_context_threads(const ren_context *context) {
     return context ? context->threads : 0;
 }
 
-const char *ren_context_isa(const ren_context *context)
-{
+const char *ren_context_isa(const ren_context *context) {
     static const char *const names[] = { "", "plain", "avx2", "avx512" };
 
     return names[context ? context->isa : 0];
 }
 
-size_t ren_context_memory_used(const ren_context *context)
-{
+size_t ren_context_memory_used(const ren_context *context) {
     return context ? ren__ledger_used(context->ledger) : 0;
 }
 
-size_t ren_context_memory_peak(const ren_context *context)
-{
+size_t ren_context_memory_peak(const ren_context *context) {
     return context ? ren__ledger_peak(context->ledger) : 0;
 }
 
-void ren_context_memory_peak_reset(ren_context *context)
-{
+void ren_context_memory_peak_reset(ren_context *context) {
     if (context) ren__ledger_peak_reset(context->ledger);
 }
 
-void ren__log(const ren_context *context, int32_t level, const char *format, ...)
-{
+void ren__log(const ren_context *context, int32_t level, const char *format, ...) {
     char text[LOG_TEXT];
     va_list arguments;
 
@@ -202,29 +183,24 @@ static pthread_once_t guard_once = PTHREAD_ONCE_INIT;
 static int guard_installed;
 
 /* Only the forking thread lives on in the child: a parallel region there would wait for threads that do not exist. */
-static void in_child(void)
-{
+static void in_child(void) {
     if (atomic_load_explicit(&pool_used, memory_order_relaxed))
         atomic_store_explicit(&pool_dead, 1, memory_order_relaxed);
 }
 
-static void install_guard(void)
-{
+static void install_guard(void) {
     guard_installed = pthread_atfork(NULL, NULL, in_child) == 0;
 }
 
-int ren__fork_guard(void)
-{
+int ren__fork_guard(void) {
     return pthread_once(&guard_once, install_guard) == 0 && guard_installed;
 }
 
-void ren__fork_pool_used(void)
-{
+void ren__fork_pool_used(void) {
     if (!atomic_load_explicit(&pool_used, memory_order_relaxed))
         atomic_store_explicit(&pool_used, 1, memory_order_relaxed);
 }
 
-int ren__fork_pool_dead(void)
-{
+int ren__fork_pool_dead(void) {
     return atomic_load_explicit(&pool_dead, memory_order_relaxed);
 }

@@ -33,8 +33,8 @@ void ren__log(const ren_context *context, int32_t level, const char *format, ...
  * REN_E_INVALID for NULL-free nonsense: a size below sizeof(size_t) or, with bytes that are not 0 past ours, a newer
  * structure that asks for what this version lacks. */
 ren_status ren__options_copy(void *defaults, size_t size, const void *caller, const char *name);
-/* What a public _init function does: fills the caller's `size` bytes from `defaults` (`ours` bytes) and sets struct_size
- * to `size`, so that a host built against an older or newer header is safe. */
+/* What a public _init function does: fills the caller's `size` bytes from `defaults` (`ours` bytes) and sets
+ * struct_size to `size`, so that a host built against an older or newer header is safe. */
 ren_status ren__options_init(void *options, size_t size, const void *defaults, size_t ours, const char *name);
 
 /* One call: refuses after fork, sets the calling thread's and the pool's OpenMP width and floating-point mode, opens

@@ -14,8 +14,7 @@
 
 enum { BUFFER_BYTES = 1 << 16, NAME_ATTEMPTS = 100 };
 
-static ren_status io_error(const char *path, const char *what, int number)
-{
+static ren_status io_error(const char *path, const char *what, int number) {
     char text[128];
 
     return ren__error(REN_E_IO, "%s: %s: %s", path, what, strerror_r(number, text, sizeof text));
@@ -31,24 +30,22 @@ typedef struct target {
     char temporary[PATH_MAX]; /* in the same folder */
 } target;
 
-static size_t folder_length(const char *path)
-{
+static size_t folder_length(const char *path) {
     const char *slash = strrchr(path, '/');
 
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
 /* A name that does not depend on the file's, which may have the longest length already. */
-static ren_status create_temporary(target *to)
-{
+static ren_status create_temporary(target *to) {
     const size_t folder = folder_length(to->path);
     struct timespec now;
 
     for (unsigned attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
         clock_gettime(CLOCK_REALTIME, &now);
         const unsigned long salt = (unsigned long)now.tv_nsec ^ ((unsigned long)now.tv_sec << 20) ^ attempt;
-        const int length = snprintf(to->temporary, sizeof to->temporary, "%.*s.ren-%ld-%08lx.tmp", (int)folder, to->path,
-                                    (long)getpid(), salt & 0xFFFFFFFFul);
+        const int length = snprintf(to->temporary, sizeof to->temporary, "%.*s.ren-%ld-%08lx.tmp", (int)folder,
+                                    to->path, (long)getpid(), salt & 0xFFFFFFFFul);
         if (length < 0 || (size_t)length >= sizeof to->temporary)
             return ren__error(REN_E_IO, "%s: the path is too long", to->path);
         to->file = open(to->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); /* less the umask */
@@ -58,8 +55,7 @@ static ren_status create_temporary(target *to)
     return io_error(to->path, "cannot create a file in its folder", errno);
 }
 
-static ren_status target_open(target *to, const char *path)
-{
+static ren_status target_open(target *to, const char *path) {
     struct stat what;
 
     to->file = -1;
@@ -76,8 +72,7 @@ static ren_status target_open(target *to, const char *path)
     return create_temporary(to);
 }
 
-static ren_status target_write(target *to, const void *bytes, size_t size)
-{
+static ren_status target_write(target *to, const void *bytes, size_t size) {
     const char *from = bytes;
 
     while (size > 0) {
@@ -90,8 +85,7 @@ static ren_status target_write(target *to, const void *bytes, size_t size)
     return REN_OK;
 }
 
-static void target_abort(target *to)
-{
+static void target_abort(target *to) {
     if (to->file < 0) return;
     close(to->file);
     to->file = -1;
@@ -99,8 +93,7 @@ static void target_abort(target *to)
 }
 
 /* The rename itself must survive a power cut. Some file systems cannot sync a folder and say EINVAL. */
-static ren_status sync_folder(const target *to)
-{
+static ren_status sync_folder(const target *to) {
     char folder[PATH_MAX];
     const size_t length = folder_length(to->path);
 
@@ -114,8 +107,7 @@ static ren_status sync_folder(const target *to)
 }
 
 /* Ends the target in every case. */
-static ren_status target_commit(target *to)
-{
+static ren_status target_commit(target *to) {
     if (!to->direct && fsync(to->file) != 0) {
         const ren_status st = io_error(to->path, "cannot be flushed", errno);
         target_abort(to);
@@ -132,8 +124,7 @@ static ren_status target_commit(target *to)
     return sync_folder(to);
 }
 
-ren_status ren__file_write(const char *path, const void *bytes, size_t size)
-{
+ren_status ren__file_write(const char *path, const void *bytes, size_t size) {
     target to;
     ren_status st = target_open(&to, path);
 
@@ -151,8 +142,7 @@ struct ren__file_writer {
     unsigned char buffer[BUFFER_BYTES];
 };
 
-ren_status ren__file_writer_open(ren_context *context, const char *path, ren__file_writer **out)
-{
+ren_status ren__file_writer_open(ren_context *context, const char *path, ren__file_writer **out) {
     ren_status st = REN_OK;
     ren__file_writer *writer;
 
@@ -170,16 +160,14 @@ out:
     return st;
 }
 
-static ren_status flush(ren__file_writer *writer)
-{
+static ren_status flush(ren__file_writer *writer) {
     const ren_status st = target_write(&writer->to, writer->buffer, writer->buffered);
 
     writer->buffered = 0;
     return st;
 }
 
-ren_status ren__file_writer_write(ren__file_writer *writer, const void *bytes, size_t size)
-{
+ren_status ren__file_writer_write(ren__file_writer *writer, const void *bytes, size_t size) {
     if (size > BUFFER_BYTES - writer->buffered) {
         const ren_status st = flush(writer);
         if (st != REN_OK) return st;
@@ -190,16 +178,14 @@ ren_status ren__file_writer_write(ren__file_writer *writer, const void *bytes, s
     return REN_OK;
 }
 
-static void writer_free(ren__file_writer *writer)
-{
+static void writer_free(ren__file_writer *writer) {
     ren_context *context = writer->context;
 
     ren__free(writer);
     ren__context_release(context);
 }
 
-ren_status ren__file_writer_commit(ren__file_writer *writer)
-{
+ren_status ren__file_writer_commit(ren__file_writer *writer) {
     ren_status st = flush(writer);
 
     if (st == REN_OK)
@@ -210,8 +196,7 @@ ren_status ren__file_writer_commit(ren__file_writer *writer)
     return st;
 }
 
-void ren__file_writer_abort(ren__file_writer *writer)
-{
+void ren__file_writer_abort(ren__file_writer *writer) {
     if (!writer) return;
     target_abort(&writer->to);
     writer_free(writer);
@@ -219,15 +204,13 @@ void ren__file_writer_abort(ren__file_writer *writer)
 
 /* ---------------------------------------------------------------------------------------------------- reading */
 
-static ren_status too_large(const char *path, size_t cap)
-{
+static ren_status too_large(const char *path, size_t cap) {
     return ren__error(REN_E_LIMIT, "%s: is larger than the %zu bytes that are allowed here", path, cap);
 }
 
 /* Everything up to the end, however long the file turns out to be: it may be a pipe, or grow while it is read. */
 static ren_status read_all(ren_context *context, int file, const char *path, size_t expected, size_t cap, char **bytes,
-                           size_t *size)
-{
+                           size_t *size) {
     ren_status st = REN_OK;
     size_t capacity = expected + 1, used = 0;
     char *data;
@@ -263,8 +246,7 @@ out:
     return st;
 }
 
-ren_status ren__file_read(ren_context *context, const char *path, size_t cap, char **bytes, size_t *size)
-{
+ren_status ren__file_read(ren_context *context, const char *path, size_t cap, char **bytes, size_t *size) {
     ren_status st = REN_OK;
     struct stat what;
 

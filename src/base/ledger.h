@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Accounts of memory. The context has one, without a parent; a call with a limit of its own opens a child of the account
- * that is current on its thread. A block is charged to the current account and to all above it, and credited there when
- * it is freed, whenever and by whichever thread: each block holds its account, which so outlives the call.
+ * Accounts of memory. The context has one, without a parent; a call with a limit of its own opens a child of the
+ * account that is current on its thread. A block is charged to the current account and to all above it, and credited
+ * there when it is freed, whenever and by whichever thread: each block holds its account, which so outlives the call.
  */
 #ifndef REN_BASE_LEDGER_H
 #define REN_BASE_LEDGER_H

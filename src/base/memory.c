@@ -36,8 +36,7 @@ struct ren__ledger {
     atomic_size_t used, peak;
 };
 
-ren__ledger *ren__ledger_create(ren_context *context, ren__ledger *parent, size_t limit)
-{
+ren__ledger *ren__ledger_create(ren_context *context, ren__ledger *parent, size_t limit) {
     ren__ledger *ledger = context->alloc(context->allocator_user, sizeof *ledger, ALIGNMENT);
 
     if (!ledger) {
@@ -53,14 +52,12 @@ ren__ledger *ren__ledger_create(ren_context *context, ren__ledger *parent, size_
     return ledger;
 }
 
-ren__ledger *ren__ledger_retain(ren__ledger *ledger)
-{
+ren__ledger *ren__ledger_retain(ren__ledger *ledger) {
     if (ledger) atomic_fetch_add_explicit(&ledger->references, 1, memory_order_relaxed);
     return ledger;
 }
 
-void ren__ledger_release(ren__ledger *ledger)
-{
+void ren__ledger_release(ren__ledger *ledger) {
     while (ledger && atomic_fetch_sub_explicit(&ledger->references, 1, memory_order_acq_rel) == 1) {
         ren__ledger *parent = ledger->parent;
         ledger->context->free(ledger->context->allocator_user, ledger, sizeof *ledger);
@@ -68,46 +65,38 @@ void ren__ledger_release(ren__ledger *ledger)
     }
 }
 
-ren__ledger *ren__ledger_current(void)
-{
+ren__ledger *ren__ledger_current(void) {
     return current_ledger;
 }
 
-ren__ledger *ren__ledger_set_current(ren__ledger *ledger)
-{
+ren__ledger *ren__ledger_set_current(ren__ledger *ledger) {
     ren__ledger *before = current_ledger;
 
     current_ledger = ledger;
     return before;
 }
 
-ren__ledger *ren__ledger_of(ren_context *context)
-{
+ren__ledger *ren__ledger_of(ren_context *context) {
     return current_ledger && current_ledger->context == context ? current_ledger : context->ledger;
 }
 
-size_t ren__ledger_used(const ren__ledger *ledger)
-{
+size_t ren__ledger_used(const ren__ledger *ledger) {
     return atomic_load_explicit(&ledger->used, memory_order_relaxed);
 }
 
-size_t ren__ledger_peak(const ren__ledger *ledger)
-{
+size_t ren__ledger_peak(const ren__ledger *ledger) {
     return atomic_load_explicit(&ledger->peak, memory_order_relaxed);
 }
 
-size_t ren__ledger_limit(const ren__ledger *ledger)
-{
+size_t ren__ledger_limit(const ren__ledger *ledger) {
     return ledger->limit;
 }
 
-void ren__ledger_peak_reset(ren__ledger *ledger)
-{
+void ren__ledger_peak_reset(ren__ledger *ledger) {
     atomic_store_explicit(&ledger->peak, ren__ledger_used(ledger), memory_order_relaxed);
 }
 
-static int charge_one(ren__ledger *ledger, size_t size)
-{
+static int charge_one(ren__ledger *ledger, size_t size) {
     size_t used = ren__ledger_used(ledger), wanted;
 
     do {
@@ -129,14 +118,12 @@ static int charge_one(ren__ledger *ledger, size_t size)
 }
 
 /* Up to and without `end`. */
-static void discharge(ren__ledger *ledger, const ren__ledger *end, size_t size)
-{
+static void discharge(ren__ledger *ledger, const ren__ledger *end, size_t size) {
     for (; ledger != end; ledger = ledger->parent)
         atomic_fetch_sub_explicit(&ledger->used, size, memory_order_relaxed);
 }
 
-static int charge(ren__ledger *ledger, size_t size)
-{
+static int charge(ren__ledger *ledger, size_t size) {
     for (ren__ledger *each = ledger; each; each = each->parent) {
         if (!charge_one(each, size)) {
             discharge(ledger, each, size);
@@ -148,29 +135,24 @@ static int charge(ren__ledger *ledger, size_t size)
 
 /* ----------------------------------------------------------------------------------------------------- blocks */
 
-ren_status ren__out_of_memory(void)
-{
-    return last_failure;
+int ren__limit_was_passed(void) {
+    return last_failure == REN_E_LIMIT;
 }
 
-int ren__mul_size(size_t a, size_t b, size_t *product)
-{
+int ren__mul_size(size_t a, size_t b, size_t *product) {
     return !__builtin_mul_overflow(a, b, product);
 }
 
-int ren__add_size(size_t a, size_t b, size_t *sum)
-{
+int ren__add_size(size_t a, size_t b, size_t *sum) {
     return !__builtin_add_overflow(a, b, sum);
 }
 
-static void *too_large(void)
-{
+static void *too_large(void) {
     last_failure = ren__error(REN_E_MEMORY, "out of memory: a size does not fit into %zu bits", sizeof(size_t) * 8);
     return NULL;
 }
 
-void *ren__alloc(ren_context *context, size_t size)
-{
+void *ren__alloc(ren_context *context, size_t size) {
     ren__ledger *ledger = ren__ledger_of(context);
     size_t total;
 
@@ -189,15 +171,13 @@ void *ren__alloc(ren_context *context, size_t size)
     return header + 1;
 }
 
-void *ren__alloc_array(ren_context *context, size_t count, size_t size)
-{
+void *ren__alloc_array(ren_context *context, size_t count, size_t size) {
     size_t total;
 
     return ren__mul_size(count, size, &total) ? ren__alloc(context, total) : too_large();
 }
 
-void *ren__calloc(ren_context *context, size_t count, size_t size)
-{
+void *ren__calloc(ren_context *context, size_t count, size_t size) {
     size_t total;
 
     if (!ren__mul_size(count, size, &total)) return too_large();
@@ -206,8 +186,7 @@ void *ren__calloc(ren_context *context, size_t count, size_t size)
     return memory;
 }
 
-void *ren__realloc(ren_context *context, void *memory, size_t size)
-{
+void *ren__realloc(ren_context *context, void *memory, size_t size) {
     void *larger = ren__alloc(context, size);
 
     if (!larger || !memory) return larger;
@@ -217,8 +196,7 @@ void *ren__realloc(ren_context *context, void *memory, size_t size)
     return larger;
 }
 
-char *ren__strdup(ren_context *context, const char *text)
-{
+char *ren__strdup(ren_context *context, const char *text) {
     const size_t size = strlen(text) + 1;
     char *copy = ren__alloc(context, size);
 
@@ -226,8 +204,7 @@ char *ren__strdup(ren_context *context, const char *text)
     return copy;
 }
 
-void ren__free(void *memory)
-{
+void ren__free(void *memory) {
     if (!memory) return;
     block *header = (block *)memory - 1;
     if (header->magic != BLOCK_MAGIC) return; /* not ours, or freed before: leave it rather than harm the host */
@@ -241,16 +218,14 @@ void ren__free(void *memory)
     ren__ledger_release(ledger);
 }
 
-void *ren__default_alloc(void *user, size_t size, size_t alignment)
-{
+void *ren__default_alloc(void *user, size_t size, size_t alignment) {
     void *memory = NULL;
 
     (void)user;
     return posix_memalign(&memory, alignment, size) == 0 ? memory : NULL;
 }
 
-void ren__default_free(void *user, void *memory, size_t size)
-{
+void ren__default_free(void *user, void *memory, size_t size) {
     (void)user;
     (void)size;
     free(memory);

@@ -14,7 +14,12 @@ void *ren__alloc_array(ren_context *context, size_t count, size_t size);
 void *ren__realloc(ren_context *context, void *memory, size_t size); /* old block stays on failure; NULL: alloc */
 char *ren__strdup(ren_context *context, const char *text);
 void ren__free(void *memory);
-ren_status ren__out_of_memory(void); /* the code of this thread's last failed allocation */
+int ren__limit_was_passed(void); /* the reason of this thread's last failed allocation */
+
+/* The code of this thread's last failed allocation. */
+static inline ren_status ren__out_of_memory(void) {
+    return ren__limit_was_passed() ? REN_E_LIMIT : REN_E_MEMORY;
+}
 
 /* Overflow-checked sizes: false where the result does not fit. */
 int ren__mul_size(size_t a, size_t b, size_t *product);
@@ -27,21 +32,21 @@ void *ren__arena_alloc(ren__arena *arena, size_t size); /* zeroed */
 char *ren__arena_strdup(ren__arena *arena, const char *text);
 void ren__arena_free(ren__arena *arena);
 
-#define REN_ALLOC(variable, bytes)                              \
-    do {                                                        \
-        (variable) = ren__alloc(context, (bytes));              \
-        if (!(variable)) {                                      \
-            st = ren__out_of_memory();                          \
-            goto out;                                           \
-        }                                                       \
+#define REN_ALLOC(variable, bytes)                                                                                     \
+    do {                                                                                                               \
+        (variable) = ren__alloc(context, (bytes));                                                                     \
+        if (!(variable)) {                                                                                             \
+            st = ren__out_of_memory();                                                                                 \
+            goto out;                                                                                                  \
+        }                                                                                                              \
     } while (0)
-#define REN_CALLOC(variable, count)                                         \
-    do {                                                                    \
-        (variable) = ren__calloc(context, (count), sizeof *(variable));     \
-        if (!(variable)) {                                                  \
-            st = ren__out_of_memory();                                      \
-            goto out;                                                       \
-        }                                                                   \
+#define REN_CALLOC(variable, count)                                                                                    \
+    do {                                                                                                               \
+        (variable) = ren__calloc(context, (count), sizeof *(variable));                                                \
+        if (!(variable)) {                                                                                             \
+            st = ren__out_of_memory();                                                                                 \
+            goto out;                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 #endif

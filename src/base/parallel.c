@@ -17,15 +17,13 @@ static _Thread_local int32_t thread_number;
 static _Thread_local unsigned pool_mode;
 static _Thread_local int pool_depth;
 
-void ren__floating_enter_pool(void)
-{
+void ren__floating_enter_pool(void) {
     const unsigned before = ren__floating_enter();
 
     if (pool_depth++ == 0) pool_mode = before;
 }
 
-void ren__floating_leave_pool(void)
-{
+void ren__floating_leave_pool(void) {
     if (pool_depth > 0 && --pool_depth == 0) ren__floating_leave(pool_mode);
 }
 
@@ -37,15 +35,13 @@ typedef struct loop {
     atomic_llong next; /* first item that nobody has taken */
 } loop;
 
-static int may_go_on(ren__run *run)
-{
+static int may_go_on(ren__run *run) {
     if (!run) return 1;
     if (thread_number == 0) return ren__run_check(run) == REN_OK; /* the host hears from its own thread only */
     return atomic_load_explicit(&run->stopped, memory_order_relaxed) == REN_OK;
 }
 
-static void work(loop *job)
-{
+static void work(loop *job) {
     while (may_go_on(job->run)) {
         const int64_t begin = atomic_fetch_add_explicit(&job->next, job->grain, memory_order_relaxed);
         if (begin >= job->count) return;
@@ -55,8 +51,7 @@ static void work(loop *job)
 }
 
 /* One thread's part of a loop: number, account and floating-point mode are set and put back. */
-static void work_as(loop *job, int32_t number, ren__ledger *ledger)
-{
+static void work_as(loop *job, int32_t number, ren__ledger *ledger) {
     const int32_t number_before = thread_number;
     const int inside_before = inside_chunk;
     ren__ledger *ledger_before = ren__ledger_set_current(ledger);
@@ -72,8 +67,7 @@ static void work_as(loop *job, int32_t number, ren__ledger *ledger)
 }
 
 void ren__parallel_for(ren_context *context, ren__run *run, int64_t count, int64_t grain, ren__range_fn fn,
-                       void *argument)
-{
+                       void *argument) {
     if (count <= 0) return;
     if (grain < 1) grain = 1;
     const int64_t chunks = count / grain + (count % grain != 0);

@@ -14,8 +14,7 @@
 enum { PATH_BYTES = 4096, FILE_BYTES = 16384 };
 
 /* A small file of the kernel's, terminated; 0 where there is none. */
-static int read_small(const char *path, char text[FILE_BYTES])
-{
+static int read_small(const char *path, char text[FILE_BYTES]) {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     size_t size = 0;
     ssize_t got = 0;
@@ -28,8 +27,7 @@ static int read_small(const char *path, char text[FILE_BYTES])
     return got >= 0;
 }
 
-static int32_t lower_quota(int32_t quota, long long time, long long period)
-{
+static int32_t lower_quota(int32_t quota, long long time, long long period) {
     if (time <= 0 || period <= 0) return quota;
     const long long processors = time / period + (time % period != 0);
     if (processors > 4096) return quota;
@@ -37,8 +35,7 @@ static int32_t lower_quota(int32_t quota, long long time, long long period)
 }
 
 /* Version 2: cpu.max holds "max 100000" or "quota period". */
-static int32_t quota_v2(const char *folder, int32_t quota)
-{
+static int32_t quota_v2(const char *folder, int32_t quota) {
     char path[PATH_BYTES + 32], text[FILE_BYTES], *end;
 
     snprintf(path, sizeof path, "%s/cpu.max", folder);
@@ -48,8 +45,7 @@ static int32_t quota_v2(const char *folder, int32_t quota)
 }
 
 /* Version 1: cpu.cfs_quota_us is -1 for none. */
-static int32_t quota_v1(const char *folder, int32_t quota)
-{
+static int32_t quota_v1(const char *folder, int32_t quota) {
     char path[PATH_BYTES + 32], text[FILE_BYTES];
 
     snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
@@ -63,8 +59,7 @@ static int32_t quota_v1(const char *folder, int32_t quota)
 /* The group's own folder and all above it: every one's quota holds. A container may see its own folder as the mount's
  * root while /proc tells the path outside; the walk ends at the root, so that both are met. */
 static int32_t quota_along(const char *mount, const char *group, int32_t quota,
-                           int32_t (*quota_of)(const char *folder, int32_t quota))
-{
+                           int32_t (*quota_of)(const char *folder, int32_t quota)) {
     char folder[PATH_BYTES];
     const int length = snprintf(folder, sizeof folder, "%s%s", mount, group);
 
@@ -77,8 +72,7 @@ static int32_t quota_along(const char *mount, const char *group, int32_t quota,
     }
 }
 
-static int names_cpu(const char *controllers)
-{
+static int names_cpu(const char *controllers) {
     for (const char *name = controllers; name; name = strchr(name, ',')) {
         name += *name == ',';
         const size_t length = strcspn(name, ",");
@@ -87,8 +81,7 @@ static int names_cpu(const char *controllers)
     return 0;
 }
 
-int32_t ren__processor_quota(const char *root)
-{
+int32_t ren__processor_quota(const char *root) {
     char path[PATH_BYTES], text[FILE_BYTES], mount[PATH_BYTES], *rest = text;
     int32_t quota = 0;
 
@@ -109,8 +102,7 @@ int32_t ren__processor_quota(const char *root)
     return quota;
 }
 
-static int32_t affinity_count(void)
-{
+static int32_t affinity_count(void) {
     cpu_set_t few;
 
     if (sched_getaffinity(0, sizeof few, &few) == 0) return CPU_COUNT(&few);
@@ -118,16 +110,14 @@ static int32_t affinity_count(void)
     return online < 1 ? 1 : online > 1024 ? 1024 : (int32_t)online;
 }
 
-int32_t ren__processor_count(void)
-{
+int32_t ren__processor_count(void) {
     const int32_t allowed = affinity_count(), quota = ren__processor_quota("");
     const int32_t count = quota > 0 && quota < allowed ? quota : allowed;
 
     return count > 0 ? count : 1;
 }
 
-int32_t ren__processor_isa(void)
-{
+int32_t ren__processor_isa(void) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
@@ -137,8 +127,7 @@ int32_t ren__processor_isa(void)
     return REN_ISA_PLAIN;
 }
 
-int ren__processor_has_bf16(void)
-{
+int ren__processor_has_bf16(void) {
 #if defined(__x86_64__)
     return __builtin_cpu_supports("avx512bf16") != 0;
 #else

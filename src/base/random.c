@@ -6,8 +6,7 @@
 
 #include <math.h>
 
-void ren__philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
-{
+void ren__philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
 
     for (int round = 0; round < 10; round++) {
@@ -26,15 +25,13 @@ void ren__philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[
     out[3] = c3;
 }
 
-void ren__rng_init(ren__rng *rng, uint64_t seed, uint32_t stream, uint32_t substream)
-{
+void ren__rng_init(ren__rng *rng, uint64_t seed, uint32_t stream, uint32_t substream) {
     *rng = (ren__rng){ .key = { (uint32_t)seed, (uint32_t)(seed >> 32) },
                        .counter = { 0, 0, substream, stream },
                        .used = 4 };
 }
 
-uint32_t ren__rng_u32(ren__rng *rng)
-{
+uint32_t ren__rng_u32(ren__rng *rng) {
     if (rng->used == 4) {
         ren__philox(rng->counter, rng->key, rng->block);
         if (++rng->counter[0] == 0) rng->counter[1]++;
@@ -44,8 +41,7 @@ uint32_t ren__rng_u32(ren__rng *rng)
 }
 
 /* D. Lemire, "Fast random integer generation in an interval", ACM TOMACS 29, 2019. */
-uint32_t ren__rng_below(ren__rng *rng, uint32_t limit)
-{
+uint32_t ren__rng_below(ren__rng *rng, uint32_t limit) {
     const uint32_t threshold = (0u - limit) % limit; /* 2^32 mod limit */
     uint64_t product;
 
@@ -55,16 +51,14 @@ uint32_t ren__rng_below(ren__rng *rng, uint32_t limit)
     return (uint32_t)(product >> 32);
 }
 
-double ren__rng_uniform(ren__rng *rng)
-{
+double ren__rng_uniform(ren__rng *rng) {
     const uint32_t high = ren__rng_u32(rng) >> 5, low = ren__rng_u32(rng) >> 6; /* 27 and 26 bits */
 
     return (high * 67108864.0 + low) * 0x1p-53;
 }
 
 /* Natural logarithm of x in (0, 1]: x = m 2^e with m in [sqrt(1/2), sqrt(2)), ln m = 2 artanh((m - 1) / (m + 1)). */
-static double log_of(double x)
-{
+static double log_of(double x) {
     int exponent;
     double mantissa = frexp(x, &exponent), sum = 0.0;
 
@@ -79,8 +73,7 @@ static double log_of(double x)
 }
 
 /* Cosine of `turn` full turns, turn in [0, 1), from a Taylor series within an eighth of a turn. */
-static double cosine_of_turn(double turn)
-{
+static double cosine_of_turn(double turn) {
     const double quarters = floor(turn * 4.0 + 0.5);
     const double x = (turn - quarters * 0.25) * 6.28318530717958647693, square = x * x; /* |x| <= pi / 4 */
     double cosine = 1.0, sine = 1.0;
@@ -102,15 +95,13 @@ static double cosine_of_turn(double turn)
     }
 }
 
-double ren__rng_normal(ren__rng *rng)
-{
+double ren__rng_normal(ren__rng *rng) {
     const double radius = sqrt(-2.0 * log_of(1.0 - ren__rng_uniform(rng))); /* 1 - u is in (0, 1] */
 
     return radius * cosine_of_turn(ren__rng_uniform(rng));
 }
 
-void ren__rng_shuffle(ren__rng *rng, int32_t *items, int32_t count)
-{
+void ren__rng_shuffle(ren__rng *rng, int32_t *items, int32_t count) {
     for (int32_t last = count - 1; last > 0; last--) {
         const uint32_t other = ren__rng_below(rng, (uint32_t)last + 1);
         const int32_t item = items[last];

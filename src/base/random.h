@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counter-based random numbers: Philox4x32-10 (Salmon et al., SC 2011). Equal (seed, stream, counter): equal numbers, on
- * every machine and thread. */
+/* Counter-based random numbers: Philox4x32-10 (Salmon et al., SC 2011). Equal (seed, stream, counter): equal numbers,
+ * on every machine and thread. */
 #ifndef REN_BASE_RANDOM_H
 #define REN_BASE_RANDOM_H
 
@@ -19,9 +19,9 @@ typedef struct ren__rng {
 
 void ren__rng_init(ren__rng *rng, uint64_t seed, uint32_t stream, uint32_t substream);
 uint32_t ren__rng_u32(ren__rng *rng);
-uint32_t ren__rng_below(ren__rng *rng, uint32_t limit);        /* unbiased, limit > 0 */
-double ren__rng_uniform(ren__rng *rng);                        /* [0, 1) */
-double ren__rng_normal(ren__rng *rng);                         /* mean 0, sd 1 (Box-Muller) */
+uint32_t ren__rng_below(ren__rng *rng, uint32_t limit); /* unbiased, limit > 0 */
+double ren__rng_uniform(ren__rng *rng);                 /* [0, 1) */
+double ren__rng_normal(ren__rng *rng);                  /* mean 0, sd 1 (Box-Muller) */
 void ren__rng_shuffle(ren__rng *rng, int32_t *items, int32_t count);
 
 #endif

@@ -12,23 +12,20 @@
 /* The innermost frame of this thread; NULL on pool threads, which therefore never call back. */
 static _Thread_local ren__run *current_run;
 
-double ren__now(void)
-{
+double ren__now(void) {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-ren_status ren_run_options_init(ren_run_options *options, size_t size)
-{
+ren_status ren_run_options_init(ren_run_options *options, size_t size) {
     const ren_run_options defaults = REN_RUN_OPTIONS_INIT;
 
     return ren__options_init(options, size, &defaults, sizeof defaults, "ren_run_options");
 }
 
-static ren_status copy_options(ren__run *run, const ren_run_options *options)
-{
+static ren_status copy_options(ren__run *run, const ren_run_options *options) {
     run->copy = (ren_run_options)REN_RUN_OPTIONS_INIT;
     if (!options) return REN_OK;
     const ren_status st = ren__options_copy(&run->copy, sizeof run->copy, options, "ren_run_options");
@@ -39,28 +36,24 @@ static ren_status copy_options(ren__run *run, const ren_run_options *options)
     return REN_OK;
 }
 
-/* The pool's threads may carry the host's mode. Before the caller's own mode is changed, because threads that start here
- * inherit it and must later run the host's regions in it. */
-static void pool_mode_begin(int threads)
-{
+/* The pool's threads may carry the host's mode. Before the caller's own mode is changed, because threads that start
+ * here inherit it and must later run the host's regions in it. */
+static void pool_mode_begin(int threads) {
 #pragma omp parallel num_threads(threads)
     ren__floating_enter_pool();
 }
 
-static void pool_mode_end(int threads)
-{
+static void pool_mode_end(int threads) {
 #pragma omp parallel num_threads(threads)
     ren__floating_leave_pool();
 }
 
 /* A nested call of the same context finds the pool's mode set. */
-static int has_own_pool(const ren__run *run)
-{
+static int has_own_pool(const ren__run *run) {
     return !run->outer || run->outer->context != run->context;
 }
 
-ren_status ren__run_begin(ren__run *run, ren_context *context, const ren_run_options *options)
-{
+ren_status ren__run_begin(ren__run *run, ren_context *context, const ren_run_options *options) {
     *run = (ren__run){ .started = ren__now(), .stage_end = 1.0 };
     if (!context) return ren__error(REN_E_INVALID, "the context is NULL");
     if (ren__fork_pool_dead())
@@ -91,8 +84,7 @@ ren_status ren__run_begin(ren__run *run, ren_context *context, const ren_run_opt
     return REN_OK;
 }
 
-ren_status ren__run_end(ren__run *run, ren_status st)
-{
+ren_status ren__run_end(ren__run *run, ren_status st) {
     if (!run->context) return st; /* did not begin */
     if (run->context->threads > 1 && has_own_pool(run)) pool_mode_end(run->context->threads);
     ren__floating_leave(run->mxcsr_before);
@@ -103,15 +95,13 @@ ren_status ren__run_end(ren__run *run, ren_status st)
     return st;
 }
 
-static ren_status stop_text(ren_status reason)
-{
+static ren_status stop_text(ren_status reason) {
     if (reason == REN_OK) return REN_OK;
     return ren__error(reason, reason == REN_E_DEADLINE ? "the call's deadline has passed" : "cancelled by the host");
 }
 
 /* Asks one frame's host. Its code sees its own floating-point mode. */
-static ren_status poll_one(ren__run *run, double now)
-{
+static ren_status poll_one(ren__run *run, double now) {
     const ren_run_options *options = run->options;
     int32_t cancelled = 0;
 
@@ -125,8 +115,7 @@ static ren_status poll_one(ren__run *run, double now)
     return cancelled ? REN_E_CANCELLED : REN_OK;
 }
 
-ren_status ren__run_check(ren__run *run)
-{
+ren_status ren__run_check(ren__run *run) {
     if (!run) return REN_OK;
     ren_status reason = atomic_load_explicit(&run->stopped, memory_order_relaxed);
     if (reason != REN_OK || !current_run) return stop_text(reason);
@@ -144,8 +133,7 @@ ren_status ren__run_check(ren__run *run)
     return REN_OK;
 }
 
-ren_status ren__run_progress(ren__run *run, const char *stage, double fraction)
-{
+ren_status ren__run_progress(ren__run *run, const char *stage, double fraction) {
     double done = fraction > 0.0 ? fraction < 1.0 ? fraction : 1.0 : 0.0; /* NaN is 0 */
 
     if (!run) return REN_OK;

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-ren_status ren__text_create(ren_context *context, ren_text **out)
-{
+ren_status ren__text_create(ren_context *context, ren_text **out) {
     ren_status st = REN_OK;
     ren_text *text;
 
@@ -29,18 +28,15 @@ out:
     return st;
 }
 
-const char *ren_text_data(const ren_text *text)
-{
+const char *ren_text_data(const ren_text *text) {
     return text ? text->data : "";
 }
 
-size_t ren_text_size(const ren_text *text)
-{
+size_t ren_text_size(const ren_text *text) {
     return text ? text->size : 0;
 }
 
-void ren_text_free(ren_text *text)
-{
+void ren_text_free(ren_text *text) {
     if (!text) return;
     ren_context *context = text->context;
 
@@ -50,8 +46,7 @@ void ren_text_free(ren_text *text)
 }
 
 /* Room for `more` bytes and the terminator; 0 once the text has failed. */
-static int make_room(ren_text *text, size_t more)
-{
+static int make_room(ren_text *text, size_t more) {
     size_t wanted;
 
     if (text->status != REN_OK) return 0;
@@ -71,21 +66,18 @@ static int make_room(ren_text *text, size_t more)
     return 1;
 }
 
-void ren__text_add_bytes(ren_text *text, const void *bytes, size_t size)
-{
+void ren__text_add_bytes(ren_text *text, const void *bytes, size_t size) {
     if (size == 0 || !make_room(text, size)) return;
     memcpy(text->data + text->size, bytes, size);
     text->size += size;
     text->data[text->size] = '\0';
 }
 
-void ren__text_add(ren_text *text, const char *string)
-{
+void ren__text_add(ren_text *text, const char *string) {
     ren__text_add_bytes(text, string, strlen(string));
 }
 
-void ren__text_addf(ren_text *text, const char *format, ...)
-{
+void ren__text_addf(ren_text *text, const char *format, ...) {
     va_list arguments, again;
 
     va_start(arguments, format);
@@ -101,8 +93,7 @@ void ren__text_addf(ren_text *text, const char *format, ...)
     va_end(arguments);
 }
 
-void ren__text_add_number(ren_text *text, double value, int digits)
-{
+void ren__text_add_number(ren_text *text, double value, int digits) {
     if (isnan(value))
         ren__text_add(text, "nan"); /* without the sign that some processors give it */
     else if (isinf(value))
@@ -111,8 +102,7 @@ void ren__text_add_number(ren_text *text, double value, int digits)
         ren__text_addf(text, "%.*g", digits, value);
 }
 
-void ren__text_add_html(ren_text *text, const char *string)
-{
+void ren__text_add_html(ren_text *text, const char *string) {
     for (;;) {
         const size_t plain = strcspn(string, "&<>\"'");
         ren__text_add_bytes(text, string, plain);
@@ -140,8 +130,7 @@ void ren__text_add_html(ren_text *text, const char *string)
 }
 
 /* RFC 4648, section 4. */
-void ren__text_add_base64(ren_text *text, const void *bytes, size_t size)
-{
+void ren__text_add_base64(ren_text *text, const void *bytes, size_t size) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *from = bytes;
     size_t length;
@@ -162,16 +151,14 @@ void ren__text_add_base64(ren_text *text, const void *bytes, size_t size)
 }
 
 /* Only what JSON, CSV and people write: strtod alone also takes hexadecimal, leading blanks and "nan(...)". */
-static int looks_like_number(const char *string)
-{
+static int looks_like_number(const char *string) {
     const char *digits = string + (*string == '-' || *string == '+');
 
     if (strcmp(digits, "nan") == 0 || strcmp(digits, "inf") == 0 || strcmp(digits, "NaN") == 0) return 1;
     return *digits != '\0' && strspn(digits, "0123456789.eE+-") == strlen(digits);
 }
 
-int ren__parse_number(const char *string, double *value)
-{
+int ren__parse_number(const char *string, double *value) {
     if (!looks_like_number(string)) return 0;
     const locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* static in glibc: nothing is allocated */
     if (!c_locale) return 0;

@@ -9,7 +9,7 @@ struct ren_text {
     ren_context *context; /* held */
     char *data;           /* always terminated once created */
     size_t size, capacity;
-    ren_status status;    /* the first failure sticks; later additions do nothing */
+    ren_status status; /* the first failure sticks; later additions do nothing */
 };
 
 ren_status ren__text_create(ren_context *context, ren_text **out);
@@ -19,7 +19,7 @@ void ren__text_add_bytes(ren_text *text, const void *bytes, size_t size);
 void ren__text_addf(ren_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A decimal number with `digits` significant digits, "nan", "inf" or "-inf"; always a point. 17 digits round-trip. */
 void ren__text_add_number(ren_text *text, double value, int digits);
-void ren__text_add_html(ren_text *text, const char *string);   /* & < > " ' escaped */
+void ren__text_add_html(ren_text *text, const char *string); /* & < > " ' escaped */
 void ren__text_add_base64(ren_text *text, const void *bytes, size_t size);
 
 /* A number from text whatever the locale; 0 unless all of `string` is one. */

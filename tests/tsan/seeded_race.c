@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A race on purpose, in a loop of the library: ThreadSanitizer must report it, or its silence elsewhere means nothing. */
+/* A race on purpose, in a loop of the library: ThreadSanitizer must report it, or its silence elsewhere means nothing.
+ */
 #include <stdio.h>
 
 #include "base/parallel.h"
 
-static void add_unguarded(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void add_unguarded(void *argument, int64_t begin, int64_t end, int32_t thread) {
     volatile int64_t *sum = argument; /* so that every addition is made */
 
     (void)thread;
@@ -13,8 +13,7 @@ static void add_unguarded(void *argument, int64_t begin, int64_t end, int32_t th
         *sum += i; /* all threads, one sum */
 }
 
-int main(void)
-{
+int main(void) {
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *context = NULL;
     int64_t sum = 0;

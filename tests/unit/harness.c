@@ -29,8 +29,7 @@ typedef struct record {
 
 static atomic_long allocations, outstanding, outstanding_bytes, fail_at, misuses;
 
-static void *counting_alloc(void *user, size_t size, size_t alignment)
-{
+static void *counting_alloc(void *user, size_t size, size_t alignment) {
     const long serial = atomic_fetch_add(&allocations, 1) + 1;
     void *memory = NULL;
 
@@ -45,8 +44,7 @@ static void *counting_alloc(void *user, size_t size, size_t alignment)
     return (char *)memory + 64;
 }
 
-static void counting_free(void *user, void *memory, size_t size)
-{
+static void counting_free(void *user, void *memory, size_t size) {
     record *header = (record *)((char *)memory - 64);
 
     (void)user;
@@ -57,8 +55,7 @@ static void counting_free(void *user, void *memory, size_t size)
     free(header);
 }
 
-void test_allocator(ren_context_options *options)
-{
+void test_allocator(ren_context_options *options) {
     options->alloc = counting_alloc;
     options->free = counting_free;
     options->allocator_user = NULL;
@@ -68,13 +65,11 @@ void test_allocator(ren_context_options *options)
 
 static char failure[MESSAGE];
 
-int test_injecting(void)
-{
+int test_injecting(void) {
     return atomic_load(&fail_at) != 0;
 }
 
-ren_status test_fail(const char *file, int line, const char *format, ...)
-{
+ren_status test_fail(const char *file, int line, const char *format, ...) {
     va_list arguments;
     const int start = snprintf(failure, sizeof failure, "%s:%d: ", file, line);
 
@@ -84,8 +79,7 @@ ren_status test_fail(const char *file, int line, const char *format, ...)
     return TEST_FAILED;
 }
 
-ren_status test_skip(const char *format, ...)
-{
+ren_status test_skip(const char *format, ...) {
     va_list arguments;
 
     va_start(arguments, format);
@@ -95,8 +89,7 @@ ren_status test_skip(const char *format, ...)
 }
 
 ren_status test_expect(const char *file, int line, const char *what, ren_status got, ren_status wanted,
-                       const char *message)
-{
+                       const char *message) {
     const char *text = ren_error_message();
 
     if (got == REN_E_MEMORY && wanted != REN_E_MEMORY && test_injecting()) return got;
@@ -110,8 +103,7 @@ ren_status test_expect(const char *file, int line, const char *what, ren_status 
 
 static char folder[32]; /* of this run; "" until a case asks for it */
 
-const char *test_file(char path[TEST_PATH], const char *name)
-{
+const char *test_file(char path[TEST_PATH], const char *name) {
     if (!folder[0]) {
         snprintf(folder, sizeof folder, "/tmp/ren-test-XXXXXX");
         if (!mkdtemp(folder)) snprintf(folder, sizeof folder, "/nowhere");
@@ -120,22 +112,19 @@ const char *test_file(char path[TEST_PATH], const char *name)
     return path;
 }
 
-static int remove_one(const char *path, const struct stat *what, int type, struct FTW *walk)
-{
+static int remove_one(const char *path, const struct stat *what, int type, struct FTW *walk) {
     (void)what;
     (void)type;
     (void)walk;
     return remove(path);
 }
 
-static void remove_folder(void)
-{
+static void remove_folder(void) {
     if (folder[0]) nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     folder[0] = '\0';
 }
 
-int test_shared(char path[TEST_PATH], const char *name)
-{
+int test_shared(char path[TEST_PATH], const char *name) {
     const char *shared = getenv("REN_SHARED");
 
     if (!shared) return 0;
@@ -145,8 +134,7 @@ int test_shared(char path[TEST_PATH], const char *name)
 
 /* --------------------------------------------------------------------------------------------------------- running */
 
-static int open_files(void)
-{
+static int open_files(void) {
     DIR *files = opendir("/proc/self/fd");
     int count = 0;
 
@@ -157,16 +145,15 @@ static int open_files(void)
     return count;
 }
 
-static int verbose(void)
-{
+static int verbose(void) {
     const char *set = getenv("REN_TEST_VERBOSE");
 
     return set && set[0] == '1';
 }
 
-/* One run. The answer is the case's, or TEST_FAILED with the reason. `failing` is the allocation that fails; 0: none. */
-static ren_status run_once(const test_case *test, long failing)
-{
+/* One run. The answer is the case's, or TEST_FAILED with the reason. `failing` is the allocation that fails; 0: none.
+ */
+static ren_status run_once(const test_case *test, long failing) {
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *context = NULL;
     const int files = open_files();
@@ -199,8 +186,7 @@ static ren_status run_once(const test_case *test, long failing)
     return st;
 }
 
-static long next_failing(const test_case *test, long failing, int sampled)
-{
+static long next_failing(const test_case *test, long failing, int sampled) {
     const char *only = getenv("REN_TEST_NTH");
 
     if (only) return failing == 0 ? strtol(only, NULL, 10) : LONG_MAX;
@@ -209,8 +195,7 @@ static long next_failing(const test_case *test, long failing, int sampled)
 
 static int passed, failed, skipped;
 
-static void run_case(void **state)
-{
+static void run_case(void **state) {
     const test_case *test = *state;
     const char *set = getenv("REN_TEST_INJECT");
     const int sampled = set && strcmp(set, "sample") == 0, never = test->inject == 0 || (set && strcmp(set, "0") == 0);
@@ -237,15 +222,13 @@ static void run_case(void **state)
     fail_msg("%s", failure);
 }
 
-static const char *base_name(const char *program)
-{
+static const char *base_name(const char *program) {
     const char *slash = strrchr(program, '/');
 
     return slash ? slash + 1 : program;
 }
 
-int test_run(const char *program, const char *pattern, const test_case *cases, size_t count)
-{
+int test_run(const char *program, const char *pattern, const test_case *cases, size_t count) {
     struct CMUnitTest *tests = calloc(count, sizeof *tests);
 
     if (!tests) return 1;

@@ -14,8 +14,7 @@ typedef struct newer_options {
     int64_t added;
 } newer_options;
 
-static ren_status test_smaller_structure_means_defaults(ren_context *context)
-{
+static ren_status test_smaller_structure_means_defaults(ren_context *context) {
     ren_status st = REN_OK;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *made = NULL;
@@ -33,8 +32,7 @@ out:
     return st;
 }
 
-static ren_status test_larger_structure_must_end_in_zeros(ren_context *context)
-{
+static ren_status test_larger_structure_must_end_in_zeros(ren_context *context) {
     ren_status st = REN_OK;
     newer_options options = { .known = REN_CONTEXT_OPTIONS_INIT };
     ren_context *made = NULL;
@@ -54,8 +52,7 @@ out:
     return st;
 }
 
-static ren_status test_init_fills_the_callers_size_only(ren_context *context)
-{
+static ren_status test_init_fills_the_callers_size_only(ren_context *context) {
     ren_status st = REN_OK;
     unsigned char bytes[sizeof(newer_options) + 8];
     ren_context_options options;
@@ -75,8 +72,7 @@ out:
     return st;
 }
 
-static ren_status test_wrong_options_are_refused(ren_context *context)
-{
+static ren_status test_wrong_options_are_refused(ren_context *context) {
     ren_status st = REN_OK;
     ren_context_options good = REN_CONTEXT_OPTIONS_INIT, bad;
     ren_context *made = NULL;
@@ -108,8 +104,7 @@ out:
     return st;
 }
 
-static ren_status test_isa_is_capped(ren_context *context)
-{
+static ren_status test_isa_is_capped(ren_context *context) {
     ren_status st = REN_OK;
     static const char *const names[] = { "", "plain", "avx2", "avx512" };
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
@@ -130,8 +125,7 @@ out:
     return st;
 }
 
-static ren_status test_default_allocator_and_threads(ren_context *context)
-{
+static ren_status test_default_allocator_and_threads(ren_context *context) {
     ren_status st = REN_OK;
     ren_context *made = NULL;
     void *memory = NULL;
@@ -148,8 +142,7 @@ out:
     return st;
 }
 
-static ren_status test_affinity_bounds_the_threads(ren_context *context)
-{
+static ren_status test_affinity_bounds_the_threads(ren_context *context) {
     ren_status st = REN_OK;
     cpu_set_t before, one;
     size_t first = 0;
@@ -169,8 +162,7 @@ out:
 }
 
 /* A tree like /proc and /sys with one file in it. */
-static ren_status put(const char *root, const char *folder, const char *name, const char *text)
-{
+static ren_status put(const char *root, const char *folder, const char *name, const char *text) {
     char path[TEST_PATH];
     int length = snprintf(path, sizeof path, "%s/%s", root, folder);
 
@@ -183,8 +175,7 @@ static ren_status put(const char *root, const char *folder, const char *name, co
     return ren__file_write(path, text, strlen(text));
 }
 
-static ren_status test_container_quota_is_read(ren_context *context)
-{
+static ren_status test_container_quota_is_read(ren_context *context) {
     ren_status st = REN_OK;
     char root[TEST_PATH];
 
@@ -211,8 +202,7 @@ out:
     return st;
 }
 
-static ren_status test_context_ends_with_its_last_reference(ren_context *context)
-{
+static ren_status test_context_ends_with_its_last_reference(ren_context *context) {
     ren_status st = REN_OK;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *made = NULL;
@@ -237,16 +227,14 @@ typedef struct heard {
     char text[2000];
 } heard;
 
-static void listen(void *user, int32_t level, const char *text)
-{
+static void listen(void *user, int32_t level, const char *text) {
     heard *ear = user;
 
     ear->level = level;
     snprintf(ear->text, sizeof ear->text, "%s", text);
 }
 
-static ren_status test_log_gives_single_lines(ren_context *context)
-{
+static ren_status test_log_gives_single_lines(ren_context *context) {
     ren_status st = REN_OK;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *made = NULL;

@@ -11,8 +11,7 @@
 #include "base/text.h"
 #include "harness.h"
 
-static ren_status file_is(ren_context *context, const char *path, const char *wanted)
-{
+static ren_status file_is(ren_context *context, const char *path, const char *wanted) {
     ren_status st = REN_OK;
     char *bytes = NULL;
     size_t size = 0;
@@ -25,8 +24,7 @@ out:
     return st;
 }
 
-static int files_beside(const char *path)
-{
+static int files_beside(const char *path) {
     char folder[TEST_PATH];
     int count = 0;
 
@@ -40,8 +38,7 @@ static int files_beside(const char *path)
     return count;
 }
 
-static ren_status test_write_then_read(ren_context *context)
-{
+static ren_status test_write_then_read(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH];
     struct stat what;
@@ -59,8 +56,7 @@ out:
     return st;
 }
 
-static ren_status test_writer_writes_small_and_large_pieces(ren_context *context)
-{
+static ren_status test_writer_writes_small_and_large_pieces(ren_context *context) {
     ren_status st = REN_OK;
     enum { LARGE = 300000, SMALL = 100000 };
     char path[TEST_PATH], *large = NULL, *back = NULL;
@@ -90,8 +86,7 @@ out:
     return st;
 }
 
-static ren_status test_abort_leaves_the_old_file(ren_context *context)
-{
+static ren_status test_abort_leaves_the_old_file(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH];
     ren__file_writer *writer = NULL;
@@ -112,8 +107,7 @@ out:
 }
 
 /* A full disk, played by a limit on the size of files. */
-static ren_status test_failed_write_leaves_the_old_file(ren_context *context)
-{
+static ren_status test_failed_write_leaves_the_old_file(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH], *large = NULL;
     struct rlimit before, small;
@@ -144,8 +138,7 @@ out:
     return st;
 }
 
-static ren_status test_links_are_followed_and_devices_kept(ren_context *context)
-{
+static ren_status test_links_are_followed_and_devices_kept(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH], link_path[TEST_PATH];
     struct stat what;
@@ -163,8 +156,7 @@ out:
     return st;
 }
 
-static ren_status test_longest_names_can_be_written(ren_context *context)
-{
+static ren_status test_longest_names_can_be_written(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH], name[256];
 
@@ -177,8 +169,7 @@ out:
     return st;
 }
 
-static ren_status test_wrong_paths_are_named(ren_context *context)
-{
+static ren_status test_wrong_paths_are_named(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH], *bytes = NULL, long_path[6000];
     size_t size = 0;
@@ -197,8 +188,7 @@ out:
     return st;
 }
 
-static ren_status test_cap_is_kept(ren_context *context)
-{
+static ren_status test_cap_is_kept(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH], *bytes = NULL;
     size_t size = 0;

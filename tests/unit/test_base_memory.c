@@ -5,8 +5,7 @@
 #include "base/parallel.h"
 #include "harness.h"
 
-static ren_status test_blocks_are_aligned_and_zeroed(ren_context *context)
-{
+static ren_status test_blocks_are_aligned_and_zeroed(ren_context *context) {
     ren_status st = REN_OK;
     void *blocks[8] = { 0 };
     unsigned char *zeros = NULL;
@@ -25,8 +24,7 @@ out:
     return st;
 }
 
-static ren_status test_sizes_that_overflow_are_refused(ren_context *context)
-{
+static ren_status test_sizes_that_overflow_are_refused(ren_context *context) {
     ren_status st = REN_OK;
     size_t result = 7;
 
@@ -43,8 +41,7 @@ out:
     return st;
 }
 
-static ren_status test_realloc_keeps_contents(ren_context *context)
-{
+static ren_status test_realloc_keeps_contents(ren_context *context) {
     ren_status st = REN_OK;
     char *text = NULL, *larger;
 
@@ -62,8 +59,7 @@ out:
     return st;
 }
 
-static ren_status test_used_and_peak_count_blocks(ren_context *context)
-{
+static ren_status test_used_and_peak_count_blocks(ren_context *context) {
     ren_status st = REN_OK;
     void *one = NULL, *two = NULL;
 
@@ -87,8 +83,7 @@ out:
     return st;
 }
 
-static ren_status test_context_limit_holds(ren_context *context)
-{
+static ren_status test_context_limit_holds(ren_context *context) {
     ren_status st = REN_OK;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *limited = NULL;
@@ -113,8 +108,7 @@ out:
 }
 
 /* A block that outlives the call stays on the call's account and on the context's, and leaves both when it is freed. */
-static ren_status test_call_limit_holds_and_blocks_outlive_it(ren_context *context)
-{
+static ren_status test_call_limit_holds_and_blocks_outlive_it(ren_context *context) {
     ren_status st = REN_OK;
     ren_run_options options = REN_RUN_OPTIONS_INIT;
     ren__run run = { 0 }, inner = { 0 };
@@ -143,8 +137,7 @@ out:
     return st;
 }
 
-static void allocate_in_chunk(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void allocate_in_chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
     void **blocks = argument;
 
     (void)thread;
@@ -153,8 +146,7 @@ static void allocate_in_chunk(void *argument, int64_t begin, int64_t end, int32_
 }
 
 /* Pool threads charge the account of the call that they work for. */
-static ren_status test_call_limit_holds_on_pool_threads(ren_context *context)
-{
+static ren_status test_call_limit_holds_on_pool_threads(ren_context *context) {
     ren_status st = REN_OK;
     ren_run_options options = REN_RUN_OPTIONS_INIT;
     ren__run run = { 0 };
@@ -173,8 +165,7 @@ out:
     return ren__run_end(&run, st);
 }
 
-static ren_status test_arena_gives_zeroed_objects(ren_context *context)
-{
+static ren_status test_arena_gives_zeroed_objects(ren_context *context) {
     ren_status st = REN_OK;
     ren__arena *arena = NULL;
     char *first, *each;
@@ -196,8 +187,7 @@ out:
     return st;
 }
 
-static ren_status test_free_of_null_does_nothing(ren_context *context)
-{
+static ren_status test_free_of_null_does_nothing(ren_context *context) {
     (void)context;
     ren__free(NULL);
     ren__arena_free(NULL);

@@ -10,8 +10,7 @@
 
 enum { ITEMS = 10007 };
 
-static ren_status context_of(int32_t threads, ren_context **out)
-{
+static ren_status context_of(int32_t threads, ren_context **out) {
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
 
     test_allocator(&options);
@@ -26,8 +25,7 @@ typedef struct count_job {
     int64_t grain;
 } count_job;
 
-static void count_items(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void count_items(void *argument, int64_t begin, int64_t end, int32_t thread) {
     count_job *job = argument;
 
     if (begin % job->grain != 0 || end - begin > job->grain || (end - begin < job->grain && end != ITEMS))
@@ -37,8 +35,7 @@ static void count_items(void *argument, int64_t begin, int64_t end, int32_t thre
         atomic_fetch_add(&job->seen[i], 1);
 }
 
-static ren_status test_every_item_is_done_once(ren_context *context)
-{
+static ren_status test_every_item_is_done_once(ren_context *context) {
     ren_status st = REN_OK;
     static const int64_t grains[] = { 1, 7, 1000, ITEMS, ITEMS * 2 };
     ren_context *made = NULL;
@@ -67,16 +64,14 @@ out:
     return st;
 }
 
-static void fail_if_called(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void fail_if_called(void *argument, int64_t begin, int64_t end, int32_t thread) {
     (void)begin;
     (void)end;
     (void)thread;
     *(int *)argument = 1;
 }
 
-static ren_status test_empty_loops_do_nothing(ren_context *context)
-{
+static ren_status test_empty_loops_do_nothing(ren_context *context) {
     ren_status st = REN_OK;
     int called = 0;
 
@@ -92,8 +87,7 @@ out:
 enum { VALUES = 100000, GRAIN = 1024, CHUNKS = (VALUES + GRAIN - 1) / GRAIN };
 
 /* Sums of a chunk in float: the order within it shows in the last bits. */
-static void sum_chunk(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void sum_chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
     float *sums = argument, sum = 0.0f;
 
     (void)thread;
@@ -102,8 +96,7 @@ static void sum_chunk(void *argument, int64_t begin, int64_t end, int32_t thread
     sums[begin / GRAIN] = sum;
 }
 
-static ren_status test_bits_do_not_depend_on_threads(ren_context *context)
-{
+static ren_status test_bits_do_not_depend_on_threads(ren_context *context) {
     ren_status st = REN_OK;
     float sums[CHUNKS], again[CHUNKS];
     ren_context *made = NULL;
@@ -132,16 +125,14 @@ typedef struct inner_job {
     int os_thread;
 } inner_job;
 
-static void inner_loop(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void inner_loop(void *argument, int64_t begin, int64_t end, int32_t thread) {
     inner_job *job = argument;
 
     if (thread != job->thread || omp_get_thread_num() != job->os_thread) atomic_fetch_add(&job->outer->wrong, 1);
     atomic_fetch_add(&job->outer->inner, (int)(end - begin));
 }
 
-static void outer_loop(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void outer_loop(void *argument, int64_t begin, int64_t end, int32_t thread) {
     nested_job *job = argument;
 
     for (int64_t i = begin; i < end; i++) {
@@ -150,8 +141,7 @@ static void outer_loop(void *argument, int64_t begin, int64_t end, int32_t threa
     }
 }
 
-static ren_status test_nested_loops_stay_on_their_thread(ren_context *context)
-{
+static ren_status test_nested_loops_stay_on_their_thread(ren_context *context) {
     ren_status st = REN_OK;
     nested_job job = { .context = context };
 
@@ -162,8 +152,7 @@ out:
     return st;
 }
 
-static void note_width(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void note_width(void *argument, int64_t begin, int64_t end, int32_t thread) {
     (void)begin;
     (void)end;
     (void)thread;
@@ -171,8 +160,7 @@ static void note_width(void *argument, int64_t begin, int64_t end, int32_t threa
 }
 
 /* A library that is called from the only chunk of a loop must find the width it would find among several. */
-static ren_status test_single_chunk_is_one_thread_wide(ren_context *context)
-{
+static ren_status test_single_chunk_is_one_thread_wide(ren_context *context) {
     ren_status st = REN_OK;
     const int before = omp_get_max_threads();
     int width = 0;
@@ -186,14 +174,12 @@ out:
     return st;
 }
 
-static int32_t cancel_at_once(void *user)
-{
+static int32_t cancel_at_once(void *user) {
     (void)user;
     return 1;
 }
 
-static void slow_item(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void slow_item(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const double until = ren__now() + 0.001;
 
     (void)thread;
@@ -202,8 +188,7 @@ static void slow_item(void *argument, int64_t begin, int64_t end, int32_t thread
     atomic_fetch_add((atomic_int *)argument, (int)(end - begin));
 }
 
-static ren_status test_cancel_leaves_chunks_out(ren_context *context)
-{
+static ren_status test_cancel_leaves_chunks_out(ren_context *context) {
     ren_status st = REN_OK;
     ren_run_options options = REN_RUN_OPTIONS_INIT;
     ren__run run = { 0 };

@@ -4,8 +4,7 @@
 
 #include "harness.h"
 
-static ren_status test_philox_gives_the_known_answers(ren_context *context)
-{
+static ren_status test_philox_gives_the_known_answers(ren_context *context) {
     ren_status st = REN_OK;
     static const uint32_t vectors[3][10] = {
         { 0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 },
@@ -24,8 +23,7 @@ out:
     return st;
 }
 
-static ren_status test_streams_repeat_and_differ(ren_context *context)
-{
+static ren_status test_streams_repeat_and_differ(ren_context *context) {
     ren_status st = REN_OK;
     ren__rng a, b, c, d;
     int equal_c = 0, equal_d = 0;
@@ -46,8 +44,7 @@ out:
     return st;
 }
 
-static ren_status test_uniform_and_below_are_flat(ren_context *context)
-{
+static ren_status test_uniform_and_below_are_flat(ren_context *context) {
     ren_status st = REN_OK;
     enum { DRAWS = 70000, BINS = 7 };
     int uniform[BINS] = { 0 }, below[BINS] = { 0 };
@@ -75,8 +72,7 @@ out:
     return st;
 }
 
-static ren_status test_normal_has_the_moments(ren_context *context)
-{
+static ren_status test_normal_has_the_moments(ren_context *context) {
     ren_status st = REN_OK;
     enum { DRAWS = 200000 };
     double power[5] = { 0 };
@@ -101,8 +97,7 @@ out:
 }
 
 /* Box-Muller from the same uniform numbers with the C library's functions. */
-static ren_status test_normal_is_box_muller(ren_context *context)
-{
+static ren_status test_normal_is_box_muller(ren_context *context) {
     ren_status st = REN_OK;
     ren__rng normal, uniform;
 
@@ -117,8 +112,7 @@ out:
     return st;
 }
 
-static ren_status test_shuffle_permutes_evenly(ren_context *context)
-{
+static ren_status test_shuffle_permutes_evenly(ren_context *context) {
     ren_status st = REN_OK;
     enum { ROUNDS = 24000 };
     int seen[256] = { 0 };

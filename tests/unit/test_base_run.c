@@ -13,8 +13,7 @@
 enum { FLUSHING = 0x9FC0 /* the default mode with flush to zero and denormals as zero */ };
 
 /* Modes of all threads of a host's parallel region. */
-static int all_threads_have(unsigned mode, int threads)
-{
+static int all_threads_have(unsigned mode, int threads) {
     int different = 0;
 
 #pragma omp parallel num_threads(threads) reduction(+ : different)
@@ -23,15 +22,13 @@ static int all_threads_have(unsigned mode, int threads)
 }
 
 /* Twice on the caller: some OpenMP runtimes put its mode back when the region ends, others leave the region's. */
-static void set_all_threads(unsigned mode, int threads)
-{
+static void set_all_threads(unsigned mode, int threads) {
 #pragma omp parallel num_threads(threads)
     _mm_setcsr(mode);
     _mm_setcsr(mode);
 }
 
-static ren_status test_width_and_modes_come_back(ren_context *context)
-{
+static ren_status test_width_and_modes_come_back(ren_context *context) {
     ren_status st = REN_OK;
     ren__run run = { 0 };
     const int width = omp_get_max_threads();
@@ -51,8 +48,7 @@ out:
     return st;
 }
 
-static void add_denormals(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void add_denormals(void *argument, int64_t begin, int64_t end, int32_t thread) {
     volatile float *values = argument;
 
     (void)thread;
@@ -61,8 +57,7 @@ static void add_denormals(void *argument, int64_t begin, int64_t end, int32_t th
 }
 
 /* A host that flushes denormals gets the same bits as others, also without a frame. */
-static ren_status test_denormals_survive_a_flushing_host(ren_context *context)
-{
+static ren_status test_denormals_survive_a_flushing_host(ren_context *context) {
     ren_status st = REN_OK;
     volatile float values[64];
     uint32_t bits[64];
@@ -88,16 +83,14 @@ typedef struct host {
     unsigned mode;
 } host;
 
-static int32_t host_cancel(void *user)
-{
+static int32_t host_cancel(void *user) {
     host *self = user;
 
     self->mode = _mm_getcsr() & 0xFFC0;
     return ++self->asked == self->cancel_at;
 }
 
-static void host_progress(void *user, const char *stage, double fraction)
-{
+static void host_progress(void *user, const char *stage, double fraction) {
     host *self = user;
 
     self->reports++;
@@ -105,8 +98,7 @@ static void host_progress(void *user, const char *stage, double fraction)
     snprintf(self->stage, sizeof self->stage, "%s", stage);
 }
 
-static ren_status test_cancel_is_asked_and_sticks(ren_context *context)
-{
+static ren_status test_cancel_is_asked_and_sticks(ren_context *context) {
     ren_status st = REN_OK;
     ren_run_options options = REN_RUN_OPTIONS_INIT;
     host self = { .cancel_at = 3 };
@@ -126,14 +118,13 @@ static ren_status test_cancel_is_asked_and_sticks(ren_context *context)
     _mm_setcsr(0x1F80);
     REN_TRY(st);
     CHECK_INT(stopped, REN_E_CANCELLED);
-    CHECK_INT(self.asked, 3); /* not asked again */
+    CHECK_INT(self.asked, 3);       /* not asked again */
     CHECK_INT(self.mode, FLUSHING); /* the host's code runs in the host's mode */
 out:
     return st;
 }
 
-static ren_status test_deadline_stops_the_call(ren_context *context)
-{
+static ren_status test_deadline_stops_the_call(ren_context *context) {
     ren_status st = REN_OK;
     ren_run_options options = REN_RUN_OPTIONS_INIT;
     ren__run run = { 0 };
@@ -150,8 +141,7 @@ out:
     return ren__run_end(&run, st);
 }
 
-static ren_status test_nested_call_shares_the_outer_cancel(ren_context *context)
-{
+static ren_status test_nested_call_shares_the_outer_cancel(ren_context *context) {
     ren_status st = REN_OK;
     ren_run_options options = REN_RUN_OPTIONS_INIT;
     host self = { .cancel_at = 1 };
@@ -170,8 +160,7 @@ out:
     return ren__run_end(&outer, st);
 }
 
-static ren_status test_nested_progress_fills_its_part(ren_context *context)
-{
+static ren_status test_nested_progress_fills_its_part(ren_context *context) {
     ren_status st = REN_OK;
     ren_run_options options = REN_RUN_OPTIONS_INIT;
     host self = { 0 };
@@ -198,8 +187,7 @@ out:
     return ren__run_end(&outer, st);
 }
 
-static ren_status test_wrong_run_options_are_refused(ren_context *context)
-{
+static ren_status test_wrong_run_options_are_refused(ren_context *context) {
     ren_status st = REN_OK;
     ren_run_options options = REN_RUN_OPTIONS_INIT;
     ren__run run = { 0 };
@@ -220,8 +208,7 @@ out:
 }
 
 /* What a forked child's first call says; -1 where it hangs or crashes. */
-static int status_in_child(ren_context *context)
-{
+static int status_in_child(ren_context *context) {
     const pid_t child = fork();
     int status = 0;
 
@@ -236,8 +223,7 @@ static int status_in_child(ren_context *context)
 }
 
 /* In a process of its own, in which no pool has been used. */
-static ren_status test_fork_is_refused_after_use_only(ren_context *context)
-{
+static ren_status test_fork_is_refused_after_use_only(ren_context *context) {
     ren_status st = REN_OK;
     ren__run run;
     int status = 0;
@@ -266,8 +252,7 @@ typedef struct user {
     float values[5000];
 } user;
 
-static void *use_context(void *argument)
-{
+static void *use_context(void *argument) {
     user *self = argument;
     ren_run_options options = REN_RUN_OPTIONS_INIT;
 
@@ -284,8 +269,7 @@ static void *use_context(void *argument)
     return NULL;
 }
 
-static ren_status test_context_is_shared_by_threads(ren_context *context)
-{
+static ren_status test_context_is_shared_by_threads(ren_context *context) {
     ren_status st = REN_OK;
     enum { USERS = 3 };
     pthread_t threads[USERS];

@@ -2,8 +2,7 @@
 /* Codes, names, texts of errors. */
 #include "harness.h"
 
-static ren_status test_every_code_has_name_and_text(ren_context *context)
-{
+static ren_status test_every_code_has_name_and_text(ren_context *context) {
     ren_status st = REN_OK;
     static const ren_status codes[] = { 0, -1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -100 };
 
@@ -20,8 +19,7 @@ out:
     return st;
 }
 
-static ren_status test_context_stands_before_the_text(ren_context *context)
-{
+static ren_status test_context_stands_before_the_text(ren_context *context) {
     ren_status st = REN_OK;
 
     (void)context;
@@ -34,8 +32,7 @@ out:
     return st;
 }
 
-static ren_status test_long_texts_are_cut_between_characters(ren_context *context)
-{
+static ren_status test_long_texts_are_cut_between_characters(ren_context *context) {
     ren_status st = REN_OK;
     char text[6001];
 
@@ -55,8 +52,7 @@ out:
     return st;
 }
 
-static ren_status test_version_is_the_header_s(ren_context *context)
-{
+static ren_status test_version_is_the_header_s(ren_context *context) {
     ren_status st = REN_OK;
     char wanted[32];
 

@@ -8,8 +8,7 @@
 #include "base/random.h"
 #include "harness.h"
 
-static ren_status test_text_grows(ren_context *context)
-{
+static ren_status test_text_grows(ren_context *context) {
     ren_status st = REN_OK;
     ren_text *text = NULL;
 
@@ -31,8 +30,7 @@ out:
     return st;
 }
 
-static ren_status test_first_failure_sticks(ren_context *context)
-{
+static ren_status test_first_failure_sticks(ren_context *context) {
     ren_status st = REN_OK;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *made = NULL;
@@ -56,8 +54,7 @@ out:
     return st;
 }
 
-static ren_status number_is(ren_context *context, double value, int digits, const char *wanted)
-{
+static ren_status number_is(ren_context *context, double value, int digits, const char *wanted) {
     ren_status st = REN_OK;
     ren_text *text = NULL;
 
@@ -70,8 +67,7 @@ out:
     return st;
 }
 
-static ren_status test_numbers_as_text(ren_context *context)
-{
+static ren_status test_numbers_as_text(ren_context *context) {
     ren_status st = REN_OK;
 
     REN_TRY(number_is(context, 0.1, 17, "0.10000000000000001"));
@@ -86,8 +82,7 @@ out:
     return st;
 }
 
-static ren_status test_seventeen_digits_round_trip(ren_context *context)
-{
+static ren_status test_seventeen_digits_round_trip(ren_context *context) {
     ren_status st = REN_OK;
     ren_text *text = NULL;
     ren__rng rng;
@@ -111,11 +106,10 @@ out:
     return st;
 }
 
-static ren_status test_only_whole_numbers_are_parsed(ren_context *context)
-{
+static ren_status test_only_whole_numbers_are_parsed(ren_context *context) {
     ren_status st = REN_OK;
-    static const char *const wrong[] = { "", " 1", "1 ", "0x10", "1,5", "1.5.2", "e5", "--1", "nan(1)", "infinity", "1e999",
-                                         "1e", "+", ".", "five", "1e5x" };
+    static const char *const wrong[] = { "",       " 1",       "1 ",    "0x10", "1,5", "1.5.2", "e5",   "--1",
+                                         "nan(1)", "infinity", "1e999", "1e",   "+",   ".",     "five", "1e5x" };
     double value = 7.0;
 
     (void)context;
@@ -132,8 +126,7 @@ out:
     return st;
 }
 
-static ren_status test_locale_changes_nothing(ren_context *context)
-{
+static ren_status test_locale_changes_nothing(ren_context *context) {
     ren_status st = REN_OK;
     static const char *const with_comma[] = { "de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE" };
     const char *set = NULL;
@@ -157,8 +150,7 @@ out:
     return st;
 }
 
-static ren_status test_html_and_base64(ren_context *context)
-{
+static ren_status test_html_and_base64(ren_context *context) {
     ren_status st = REN_OK;
     ren_text *text = NULL;
 
