@@ -229,13 +229,15 @@ int64_t ren__graph_parameters(const ren__graph *graph) {
     return count;
 }
 
+double ren__node_flops(const ren__graph *graph, const ren__node *node) {
+    return node->op->flops ? node->op->flops(graph, node)
+                           : (double)ren__shape_elements(ren__graph_shape(graph, node->output));
+}
+
 double ren__graph_flops(const ren__graph *graph) {
     double total = 0;
-    for (int32_t i = 0; i < graph->node_count; i++) {
-        const ren__node *node = graph->nodes[i];
-        total += node->op->flops ? node->op->flops(graph, node)
-                                 : (double)ren__shape_elements(ren__graph_shape(graph, node->output));
-    }
+    for (int32_t i = 0; i < graph->node_count; i++)
+        total += ren__node_flops(graph, graph->nodes[i]);
     return total;
 }
 

@@ -72,6 +72,11 @@ ren_status ren__session_randomness(ren__session *session, uint64_t seed, uint32_
 ren_status ren__session_run(ren__session *session, ren__run *run);
 /* Gradients of the scalar output "loss" for all trained parameters; after ren__session_run in training mode. */
 ren_status ren__session_backward(ren__session *session, ren__run *run);
+/* Seconds of each step are written to the arrays (step_count long, or NULL: no longer) by all later passes. */
+void ren__session_time(ren__session *session, double *forward, double *backward);
+int32_t ren__session_step_count(const ren__session *session);
+/* The operator of a step, its output's shape and its floating-point operations. */
+const char *ren__session_step(const ren__session *session, int32_t index, ren__shape *shape, double *flops);
 /* By parameter index of the weights; NULL for buffers. Valid until the next backward. */
 float *ren__session_gradient(ren__session *session, int32_t parameter);
 

@@ -37,6 +37,9 @@ ren_status ren__graph_fuse(ren__graph *graph, int32_t mode);
 /* How many nodes read a value; a graph output counts as one more reader. */
 int32_t ren__graph_readers(const ren__graph *graph, ren__value value, const ren__node **last);
 
+/* Floating-point operations of one node's forward pass. */
+double ren__node_flops(const ren__graph *graph, const ren__node *node);
+
 /* Where everything of a session lies within one block. Offsets in bytes; REN__NOWHERE where there is none. */
 #define REN__NOWHERE SIZE_MAX
 typedef struct ren__memory_plan {

@@ -17,6 +17,7 @@ struct ren__session {
     size_t gradient_bytes;
     uint32_t *samples;
     int32_t sample_room;
+    double *forward_seconds, *backward_seconds; /* the caller's, by step; or NULL */
 };
 
 static float *at(const ren__session *session, size_t offset) {
@@ -206,8 +207,10 @@ ren_status ren__session_run(ren__session *session, ren__run *run) {
         ren_status st = ren__run_check(run);
         if (st != REN_OK) return st;
         step->run = run;
+        double start = session->forward_seconds ? ren__now() : 0;
         st = step->node->op->forward(step);
         if (st != REN_OK) return st;
+        if (session->forward_seconds) session->forward_seconds[i] = ren__now() - start;
     }
     return ren__run_check(run); /* a kernel that was told to stop has left its output unfinished */
 }
@@ -254,13 +257,31 @@ ren_status ren__session_backward(ren__session *session, ren__run *run) {
         if (!step->output_gradient) continue;
         REN_TRY(ren__run_check(run));
         step->run = run;
+        double start = session->backward_seconds ? ren__now() : 0;
         REN_TRY(step->node->op->backward(step));
+        if (session->backward_seconds) session->backward_seconds[i] = ren__now() - start;
         collect(session, i, seen);
     }
     REN_TRY(ren__run_check(run));
 out:
     ren__free(seen);
     return st;
+}
+
+void ren__session_time(ren__session *session, double *forward, double *backward) {
+    session->forward_seconds = forward;
+    session->backward_seconds = backward;
+}
+
+int32_t ren__session_step_count(const ren__session *session) {
+    return session->graph->node_count;
+}
+
+const char *ren__session_step(const ren__session *session, int32_t index, ren__shape *shape, double *flops) {
+    const ren__node *node = session->graph->nodes[index];
+    *shape = session->steps[index].output_shape;
+    *flops = ren__node_flops(session->graph, node);
+    return node->op->name;
 }
 
 float *ren__session_gradient(ren__session *session, int32_t parameter) {

@@ -99,39 +99,46 @@ static void affine_backward(const float *x, const float *dy, int64_t rows, int64
     }
 }
 
+/* Eight channels at a time, whatever the instruction set: compilers split or join them. */
+typedef float lanes __attribute__((vector_size(32)));
+typedef int32_t lane_mask __attribute__((vector_size(32)));
+enum { LANES = 8 };
+
+static inline lanes load_lanes(const float *from, int64_t count) {
+    lanes v = { 0 };
+    if (count == LANES)
+        memcpy(&v, from, sizeof v);
+    else
+        memcpy(&v, from, (size_t)count * sizeof *from);
+    return v;
+}
+
+static inline lanes greater_of(lanes a, lanes b) {
+    lane_mask take = a > b;
+    return (lanes)(((lane_mask)a & take) | ((lane_mask)b & ~take));
+}
+
 static void window_max(const float *x, const int64_t *offsets, int32_t count, int64_t channels, const float *scale,
                        const float *shift, int relu, float *y, uint8_t *which) {
-    float floor_value = relu ? 0.0f : -INFINITY;
-    for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
-        int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
-        float best[CHANNELS_AT_ONCE];
-        int32_t index[CHANNELS_AT_ONCE];
-        for (int64_t c = 0; c < n; c++) {
-            best[c] = -INFINITY;
-            index[c] = 0;
+    for (int64_t c = 0; c < channels; c += LANES) {
+        int64_t n = channels - c < LANES ? channels - c : LANES;
+        lanes factor = { 1, 1, 1, 1, 1, 1, 1, 1 }, offset = { 0 };
+        lane_mask index = { 0 };
+        if (scale) {
+            factor = load_lanes(scale + c, n);
+            offset = load_lanes(shift + c, n);
         }
-        for (int32_t k = 0; k < count; k++) {
-            const float *row = x + offsets[k] + c0;
-            if (!which) {
-#pragma omp simd
-                for (int64_t c = 0; c < n; c++) {
-                    float v = scale ? MADD(scale[c0 + c], row[c], shift[c0 + c]) : row[c];
-                    best[c] = v > best[c] ? v : best[c];
-                }
-                continue;
-            }
-#pragma omp simd
-            for (int64_t c = 0; c < n; c++) {
-                float v = scale ? MADD(scale[c0 + c], row[c], shift[c0 + c]) : row[c];
-                index[c] = v > best[c] ? k : index[c];
-                best[c] = v > best[c] ? v : best[c];
-            }
+        lanes best = load_lanes(x + offsets[0] + c, n) * factor + offset;
+        for (int32_t k = 1; k < count; k++) {
+            lanes v = load_lanes(x + offsets[k] + c, n) * factor + offset;
+            lane_mask better = v > best;
+            index = (index & ~better) | ((lane_mask){ k, k, k, k, k, k, k, k } & better);
+            best = greater_of(v, best);
         }
-        for (int64_t c = 0; c < n; c++)
-            y[c0 + c] = best[c] > floor_value ? best[c] : floor_value;
-        if (which)
-            for (int64_t c = 0; c < n; c++)
-                which[c0 + c] = (uint8_t)index[c];
+        if (relu) best = greater_of(best, (lanes){ 0 });
+        memcpy(y + c, &best, (size_t)n * sizeof *y);
+        for (int64_t i = 0; which && i < n; i++)
+            which[c + i] = (uint8_t)index[i];
     }
 }
 
