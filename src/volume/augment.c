@@ -12,8 +12,7 @@
 static const uint64_t AUGMENT_KEY = 0x9e3779b97f4a7c15u;
 
 /* rotation <- rotation x (turn by `angle` in the plane of axes a, b) */
-static void turn(double rotation[3][3], int a, int b, double angle)
-{
+static void turn(double rotation[3][3], int a, int b, double angle) {
     const double c = cos(angle), s = sin(angle);
 
     for (int row = 0; row < 3; row++) {
@@ -24,28 +23,30 @@ static void turn(double rotation[3][3], int a, int b, double angle)
     }
 }
 
-static double symmetric(ren__rng *rng, double largest)
-{
+static double symmetric(ren__rng *rng, double largest) {
     return largest * (2.0 * ren__rng_uniform(rng) - 1.0);
 }
 
 void ren__augment_draw(const ren__augment_options *options, uint64_t seed, uint32_t epoch, uint32_t sample,
-                       const int64_t size[3], ren__augment_change *change)
-{
+                       const int64_t size[3], ren__augment_change *change) {
     ren__rng rng;
     double chance[3], angle[3], shift[3], scale, rotation[3][3] = { { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 } };
     int rotates, fits;
 
     /* always the same number of draws: one option does not change what another one gets */
     ren__rng_init(&rng, seed ^ AUGMENT_KEY, epoch, sample);
-    for (int n = 0; n < 3; n++) chance[n] = ren__rng_uniform(&rng);
-    for (int n = 0; n < 3; n++) angle[n] = symmetric(&rng, options->rotation);
-    for (int n = 0; n < 3; n++) shift[n] = symmetric(&rng, options->shift);
+    for (int n = 0; n < 3; n++)
+        chance[n] = ren__rng_uniform(&rng);
+    for (int n = 0; n < 3; n++)
+        angle[n] = symmetric(&rng, options->rotation);
+    for (int n = 0; n < 3; n++)
+        shift[n] = symmetric(&rng, options->shift);
     scale = 1.0 + symmetric(&rng, options->scale);
     rotates = chance[0] < options->rotation_probability;
     fits = chance[1] < options->affine_probability;
 
-    *change = (ren__augment_change){ .moves = rotates || fits, .epoch = epoch, .sample = sample, .key = seed ^ ~AUGMENT_KEY };
+    *change =
+        (ren__augment_change){ .moves = rotates || fits, .epoch = epoch, .sample = sample, .key = seed ^ ~AUGMENT_KEY };
     if (chance[2] < options->noise_probability) change->noise = options->noise;
     if (rotates) {
         turn(rotation, 1, 2, angle[0]);
@@ -72,22 +73,19 @@ typedef struct augment_job {
 } augment_job;
 
 /* One of the eight neighbours; zero outside the grid. */
-static float neighbour(const augment_job *job, int64_t d, int64_t h, int64_t w)
-{
+static float neighbour(const augment_job *job, int64_t d, int64_t h, int64_t w) {
     const int64_t *n = job->size;
 
     if (d < 0 || h < 0 || w < 0 || d >= n[0] || h >= n[1] || w >= n[2]) return 0.0f;
     return job->source[(d * n[1] + h) * n[2] + w];
 }
 
-static float lerp(float a, float b, float t)
-{
+static float lerp(float a, float b, float t) {
     return a + t * (b - a);
 }
 
 /* The source between its cells, at a position that is less than one cell outside the grid at most. */
-static float interpolate(const augment_job *job, const double at[3])
-{
+static float interpolate(const augment_job *job, const double at[3]) {
     const int64_t *n = job->size;
     int64_t low[3];
     float t[3], v[8];
@@ -106,16 +104,16 @@ static float interpolate(const augment_job *job, const double at[3])
         v[0] = p[0], v[1] = p[1], v[2] = p[n[2]], v[3] = p[n[2] + 1];
         v[4] = q[0], v[5] = q[1], v[6] = q[n[2]], v[7] = q[n[2] + 1];
     } else {
-        for (int c = 0; c < 8; c++) v[c] = neighbour(job, low[0] + (c >> 2), low[1] + ((c >> 1) & 1), low[2] + (c & 1));
+        for (int c = 0; c < 8; c++)
+            v[c] = neighbour(job, low[0] + (c >> 2), low[1] + ((c >> 1) & 1), low[2] + (c & 1));
     }
     return lerp(lerp(lerp(v[0], v[1], t[2]), lerp(v[2], v[3], t[2]), t[1]),
                 lerp(lerp(v[4], v[5], t[2]), lerp(v[6], v[7], t[2]), t[1]), t[0]);
 }
 
-static void move_row(const augment_job *job, int64_t d, int64_t h, float *row)
-{
+static void move_row(const augment_job *job, int64_t d, int64_t h, float *row) {
     const int64_t *n = job->size;
-    const double (*m)[4] = job->change->matrix;
+    const double(*m)[4] = job->change->matrix;
 
     for (int64_t w = 0; w < n[2]; w++) {
         double at[3];
@@ -131,8 +129,7 @@ static void move_row(const augment_job *job, int64_t d, int64_t h, float *row)
 
 /* Adds noise to the cells of a row that are not zero. A cell's number depends on its index alone: four cells share a
  * Philox block, whose words give two pairs of normal numbers (Box-Muller). */
-static void add_noise(const augment_job *job, int64_t first, float *row, int64_t count)
-{
+static void add_noise(const augment_job *job, int64_t first, float *row, int64_t count) {
     const ren__augment_change *change = job->change;
     const uint32_t key[2] = { (uint32_t)change->key, (uint32_t)(change->key >> 32) };
     int64_t block = -1;
@@ -161,8 +158,7 @@ static void add_noise(const augment_job *job, int64_t first, float *row, int64_t
     }
 }
 
-static void augment_planes(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void augment_planes(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const augment_job *job = argument;
     const int64_t *n = job->size;
 
@@ -182,8 +178,7 @@ static void augment_planes(void *argument, int64_t begin, int64_t end, int32_t t
 }
 
 ren_status ren__augment_apply(ren_context *context, ren__run *run, const ren__augment_change *change,
-                              const int64_t size[3], const float *source, float *target)
-{
+                              const int64_t size[3], const float *source, float *target) {
     augment_job job = { change, size, source, target };
 
     ren__parallel_for(context, run, size[0], 1, augment_planes, &job);
@@ -191,8 +186,7 @@ ren_status ren__augment_apply(ren_context *context, ren__run *run, const ren__au
 }
 
 ren_status ren__augment(ren_context *context, ren__run *run, const ren__augment_options *options, uint64_t seed,
-                        uint32_t epoch, uint32_t sample, const int64_t size[3], const float *source, float *target)
-{
+                        uint32_t epoch, uint32_t sample, const int64_t size[3], const float *source, float *target) {
     ren__augment_change change;
 
     ren__augment_draw(options, seed, epoch, sample, size, &change);

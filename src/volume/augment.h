@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small random changes of a training sample. Everything drawn follows from (seed, epoch, sample) alone: the same bits for
- * every number of threads, and for a run that was stopped and resumed.
+ * Small random changes of a training sample. Everything drawn follows from (seed, epoch, sample) alone: the same bits
+ * for every number of threads, and for a run that was stopped and resumed.
  */
 #ifndef REN_VOLUME_AUGMENT_H
 #define REN_VOLUME_AUGMENT_H
@@ -18,9 +18,9 @@ typedef struct ren__augment_options {
 /* What was drawn for one sample. Output cell x shows the input at matrix[.][0..2] x + matrix[.][3], in cells. */
 typedef struct ren__augment_change {
     double matrix[3][4];
-    int32_t moves;   /* 0: the matrix is the identity */
-    double noise;    /* standard deviation; 0: none */
-    uint64_t key;    /* of the noise */
+    int32_t moves; /* 0: the matrix is the identity */
+    double noise;  /* standard deviation; 0: none */
+    uint64_t key;  /* of the noise */
     uint32_t epoch, sample;
 } ren__augment_change;
 

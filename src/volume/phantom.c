@@ -10,9 +10,10 @@
 #include "base/text.h"
 #include "volume/phantom.h"
 
-ren_status ren_phantom_options_init(ren_phantom_options *options, size_t size)
-{
-    const ren_phantom_options defaults = { .struct_size = sizeof defaults, .patients = 20, .size = 128, .severity = 1.0 };
+ren_status ren_phantom_options_init(ren_phantom_options *options, size_t size) {
+    const ren_phantom_options defaults = {
+        .struct_size = sizeof defaults, .patients = 20, .size = 128, .severity = 1.0
+    };
 
     REN_REQUIRE(options && size >= sizeof options->struct_size);
     memset(options, 0, size);
@@ -21,8 +22,7 @@ ren_status ren_phantom_options_init(ren_phantom_options *options, size_t size)
     return REN_OK;
 }
 
-int32_t ren_phantom_scan_count(const ren_phantom_options *options, int32_t patient)
-{
+int32_t ren_phantom_scan_count(const ren_phantom_options *options, int32_t patient) {
     ren_phantom_options resolved;
 
     if (ren__phantom_resolve(options, &resolved) != REN_OK || patient < 0 || patient >= resolved.patients) return 0;
@@ -36,18 +36,16 @@ typedef struct render_job {
     const ren__phantom_tubes *tubes;
     int16_t *ct;
     uint8_t *lobes;
-    float *scratch;   /* 3 slices a thread */
+    float *scratch;   /* 4 slices a thread */
     int64_t *counted; /* 10 a slice: voxels of lobes 1..5, diseased voxels of lobes 1..5 */
 } render_job;
 
-static float clamp01(double x)
-{
+static float clamp01(double x) {
     return (float)(x < 0.0 ? 0.0 : x > 1.0 ? 1.0 : x);
 }
 
 /* HU and lobe at one voxel, without vessels; the lung's border is averaged over the voxel. */
-static float render_voxel(const ren__phantom_scene *scene, const double point[3], uint8_t *lobe, int64_t *counted)
-{
+static float render_voxel(const ren__phantom_scene *scene, const double point[3], uint8_t *lobe, int64_t *counted) {
     const double voxel = 0.5 * (scene->spacing[0] + scene->spacing[2]);
     ren__phantom_place place;
     float share, hu = 0.0f;
@@ -71,9 +69,9 @@ static float render_voxel(const ren__phantom_scene *scene, const double point[3]
     return hu;
 }
 
-/* values <- values blurred by (w, 1 - 2w, w) along both axes of the slice, through `other`; the border keeps its value. */
-static void blur_slice(float *values, float *other, int64_t width, int64_t height, float w)
-{
+/* values <- values blurred by (w, 1 - 2w, w) along both axes of the slice, through `other`; the border keeps its value.
+ */
+static void blur_slice(float *values, float *other, int64_t width, int64_t height, float w) {
     for (int64_t j = 0; j < height; j++) {
         for (int64_t i = 0; i < width; i++) {
             const float *v = values + j * width;
@@ -85,41 +83,43 @@ static void blur_slice(float *values, float *other, int64_t width, int64_t heigh
     for (int64_t j = 0; j < height; j++) {
         const float *v = other + j * width, *up = j > 0 ? v - width : v, *down = j + 1 < height ? v + width : v;
 
-        for (int64_t i = 0; i < width; i++) values[j * width + i] = v[i] + w * (up[i] + down[i] - 2.0f * v[i]);
+        for (int64_t i = 0; i < width; i++)
+            values[j * width + i] = v[i] + w * (up[i] + down[i] - 2.0f * v[i]);
     }
 }
 
 /* Detector noise of one slice with the kernel's texture: blurred for soft kernels, high-passed for sharp ones. The
  * standard deviation stays scene->noise: both filters' gains are known sums of squares. */
-static void make_noise(const ren__phantom_scene *scene, int64_t k, float *noise, float *other, float *low)
-{
+static void make_noise(const ren__phantom_scene *scene, int64_t k, float *noise, float *other, float *low) {
     const int64_t width = scene->shape[0], height = scene->shape[1], count = width * height;
     const float w = 0.25f, sharpen = (float)scene->sharpen;
     const float tap = w * w * 2.0f + (1.0f - 2.0f * w) * (1.0f - 2.0f * w); /* sum of squared taps along one axis */
-    const float gain2 = sharpen > 0.0f
-                            ? 1.0f - 2.0f * sharpen * (1.0f - 2.0f * w) * (1.0f - 2.0f * w) + sharpen * sharpen * tap * tap
-                            : tap * tap;
+    const float gain2 =
+        sharpen > 0.0f ? 1.0f - 2.0f * sharpen * (1.0f - 2.0f * w) * (1.0f - 2.0f * w) + sharpen * sharpen * tap * tap
+                       : tap * tap;
     const float scale = (float)scene->noise / sqrtf(gain2);
 
     for (int64_t n = 0; n < count; n += 4) {
         float four[4];
 
         ren__phantom_normals(scene->noise_key, (uint32_t)k, (uint32_t)(n / 4), four);
-        for (int64_t m = 0; m < 4 && n + m < count; m++) noise[n + m] = four[m];
+        for (int64_t m = 0; m < 4 && n + m < count; m++)
+            noise[n + m] = four[m];
     }
     if (sharpen > 0.0f) {
         memcpy(low, noise, (size_t)count * sizeof *low);
         blur_slice(low, other, width, height, w);
-        for (int64_t n = 0; n < count; n++) noise[n] = scale * (noise[n] - sharpen * low[n]);
+        for (int64_t n = 0; n < count; n++)
+            noise[n] = scale * (noise[n] - sharpen * low[n]);
     } else {
         blur_slice(noise, other, width, height, w);
-        for (int64_t n = 0; n < count; n++) noise[n] *= scale;
+        for (int64_t n = 0; n < count; n++)
+            noise[n] *= scale;
     }
 }
 
 /* To whole HU, never below -1024, the scanner's padding outside its circle. */
-static void store_slice(const ren__phantom_scene *scene, const float *hu, const float *noise, int16_t *ct)
-{
+static void store_slice(const ren__phantom_scene *scene, const float *hu, const float *noise, int16_t *ct) {
     const int64_t width = scene->shape[0], height = scene->shape[1];
     const float middle = 0.5f * (float)(width - 1), radius2 = 0.25f * (float)(width * width);
 
@@ -134,8 +134,7 @@ static void store_slice(const ren__phantom_scene *scene, const float *hu, const 
     }
 }
 
-static void render_slices(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void render_slices(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const render_job *job = argument;
     const ren__phantom_scene *scene = job->scene;
     const int64_t width = scene->shape[0], count = width * scene->shape[1];
@@ -145,9 +144,10 @@ static void render_slices(void *argument, int64_t begin, int64_t end, int32_t th
         uint8_t *lobes = job->lobes + k * count;
 
         for (int64_t n = 0; n < count; n++) {
+            const int64_t i = n % width, j = n / width;
             double point[3];
 
-            ren__phantom_position(scene, (double)(n % width), (double)(n / width), (double)k, point);
+            ren__phantom_position(scene, (double)i, (double)j, (double)k, point);
             hu[n] = render_voxel(scene, point, &lobes[n], job->counted + 10 * k);
         }
         ren__phantom_tubes_draw(job->tubes, scene, k, lobes, hu);
@@ -158,8 +158,7 @@ static void render_slices(void *argument, int64_t begin, int64_t end, int32_t th
 }
 
 /* Voxel indices to RAS mm in the scanner's frame. */
-static void scene_affine(const ren__phantom_scene *scene, double affine[16])
-{
+static void scene_affine(const ren__phantom_scene *scene, double affine[16]) {
     memset(affine, 0, 16 * sizeof *affine);
     for (int row = 0; row < 3; row++) {
         affine[4 * row + 3] = scene->isocentre[row] * (row == 2 ? scene->breath : 1.0) + scene->world[row];
@@ -171,8 +170,7 @@ static void scene_affine(const ren__phantom_scene *scene, double affine[16])
     affine[15] = 1.0;
 }
 
-static void fill_truth(const ren__phantom_scene *scene, const int64_t *counted, ren_phantom_truth *truth)
-{
+static void fill_truth(const ren__phantom_scene *scene, const int64_t *counted, ren_phantom_truth *truth) {
     truth->label = scene->label;
     for (int lobe = 0; lobe < 5; lobe++) {
         int64_t all = 0, diseased = 0;
@@ -186,8 +184,7 @@ static void fill_truth(const ren__phantom_scene *scene, const int64_t *counted, 
 }
 
 static ren_status make_scan(ren__run *run, const ren_phantom_options *options, int32_t patient, int32_t scan,
-                            ren_volume **ct, ren_volume **lobes, ren_phantom_truth *truth)
-{
+                            ren_volume **ct, ren_volume **lobes, ren_phantom_truth *truth) {
     ren_status st = REN_OK;
     ren_context *context = run->context;
     ren__phantom_scene scene;
@@ -223,8 +220,7 @@ out:
 
 ren_status ren_phantom_make(ren_context *context, const ren_phantom_options *options, int32_t patient, int32_t scan,
                             const ren_run_options *run_options, ren_volume **ct, ren_volume **lobes,
-                            ren_phantom_truth *truth)
-{
+                            ren_phantom_truth *truth) {
     ren_status st = REN_OK;
     ren_phantom_options resolved;
     ren_phantom_truth filled = { .struct_size = sizeof filled };
@@ -265,8 +261,7 @@ static const char readme[] =
     "                           The extent counts what the generator called diseased: a subtle case may have none.\n";
 
 /* Makes the folder and what is above it. */
-static ren_status make_folder(const char *path)
-{
+static ren_status make_folder(const char *path) {
     char part[4096];
     const size_t length = strlen(path);
 
@@ -286,8 +281,7 @@ static ren_status make_folder(const char *path)
 }
 
 static ren_status join_path(ren_text **path, ren_context *context, const char *folder, int32_t patient, int32_t scan,
-                            const char *end)
-{
+                            const char *end) {
     ren_status st = ren__text_create(context, path);
 
     if (st != REN_OK) return st;
@@ -299,8 +293,7 @@ static ren_status join_path(ren_text **path, ren_context *context, const char *f
 }
 
 static ren_status write_one(ren_context *context, const ren_volume *volume, const char *folder, int32_t patient,
-                            int32_t scan, const char *end)
-{
+                            int32_t scan, const char *end) {
     ren_status st = REN_OK;
     ren_text *path = NULL;
 
@@ -312,8 +305,7 @@ out:
 }
 
 static ren_status write_scan(ren__run *run, const ren_phantom_options *options, const char *folder, int32_t patient,
-                             int32_t scan, ren_text *table)
-{
+                             int32_t scan, ren_text *table) {
     ren_status st = REN_OK;
     ren_volume *ct = NULL, *lobes = NULL;
     ren_phantom_truth truth = { .struct_size = sizeof truth };
@@ -335,8 +327,7 @@ out:
 }
 
 static ren_status write_patient(ren__run *run, const ren_phantom_options *options, const char *folder, int32_t patient,
-                                ren_text *table)
-{
+                                ren_text *table) {
     ren_status st = REN_OK;
     const int32_t scans = ren__phantom_scans(options, patient);
     ren_text *path = NULL;
@@ -354,8 +345,7 @@ out:
     return st;
 }
 
-static ren_status write_cohort(ren__run *run, const ren_phantom_options *options, const char *folder)
-{
+static ren_status write_cohort(ren__run *run, const ren_phantom_options *options, const char *folder) {
     ren_status st = REN_OK;
     ren_context *context = run->context;
     ren_text *table_path = NULL, *readme_path = NULL, *table = NULL;
@@ -380,8 +370,7 @@ out:
 }
 
 ren_status ren_phantom_write(ren_context *context, const ren_phantom_options *options, const char *folder,
-                             const ren_run_options *run_options)
-{
+                             const ren_run_options *run_options) {
     ren_status st = REN_OK;
     ren_phantom_options resolved;
     ren__run run;

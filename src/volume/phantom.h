@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The synthetic chest: one scene is one scan of one synthetic patient, drawn from random numbers; the other functions
- * say what is at a point of it. Everything on the way to a voxel uses + - x / and square roots only, so that the bits do
- * not depend on the machine's mathematics library.
+ * say what is at a point of it. Everything on the way to a voxel uses + - x / and square roots only, so that the bits
+ * do not depend on the machine's mathematics library.
  *
  * Anatomical coordinates: RAS millimetres, the trunk's axis at x = y = 0, z = 0 near the bottom of the lungs and
  * z = height at their apices. Breathing stretches z; the other directions stay.
@@ -40,18 +40,18 @@ typedef struct ren__phantom_body {
 } ren__phantom_body;
 
 typedef struct ren__phantom_lung {
-    double mean;       /* HU of healthy lung in its middle */
-    double gravity;    /* HU from front to back */
-    double dependent;  /* strength of dependent opacity, 0 to 1 */
-    double emphysema;  /* 0 to 1 */
-    double contrast;   /* HU of blood */
+    double mean;      /* HU of healthy lung in its middle */
+    double gravity;   /* HU from front to back */
+    double dependent; /* strength of dependent opacity, 0 to 1 */
+    double emphysema; /* 0 to 1 */
+    double contrast;  /* HU of blood */
 } ren__phantom_lung;
 
 typedef struct ren__phantom_disease {
-    double load;                       /* 0: healthy; 1: plainly visible */
+    double load;                        /* 0: healthy; 1: plainly visible */
     double reticular, glass, honeycomb; /* shares of the pattern */
-    double rim;                        /* thickness of the subpleural zone, mm */
-    double side[2];                    /* left and right are not alike */
+    double rim;                         /* thickness of the subpleural zone, mm */
+    double side[2];                     /* left and right are not alike */
     int32_t basal;
 } ren__phantom_disease;
 
@@ -66,25 +66,25 @@ typedef struct ren__phantom_scene {
     /* acquisition */
     int64_t shape[3];
     double spacing[3];
-    double axis[3][3];  /* unit vectors of i, j, k in RAS */
-    double centre[3];   /* voxel at the trunk's axis */
+    double axis[3][3];   /* unit vectors of i, j, k in RAS */
+    double centre[3];    /* voxel at the trunk's axis */
     double isocentre[3]; /* anatomical mm of that voxel, z not stretched */
-    double world[3];    /* where the trunk's origin lies in the scanner's RAS */
-    double noise;       /* standard deviation, HU */
-    double blur;        /* in-plane three-tap weight of the neighbours: the kernel */
-    double sharpen;     /* share of the noise's own average taken away: the kernel's noise texture */
-    int32_t circular;   /* padded with -1024 outside the circle of reconstruction */
+    double world[3];     /* where the trunk's origin lies in the scanner's RAS */
+    double noise;        /* standard deviation, HU */
+    double blur;         /* in-plane three-tap weight of the neighbours: the kernel */
+    double sharpen;      /* share of the noise's own average taken away: the kernel's noise texture */
+    int32_t circular;    /* padded with -1024 outside the circle of reconstruction */
 } ren__phantom_scene;
 
 typedef struct ren__phantom_place {
-    int32_t lobe;   /* 0: no lung */
-    int32_t side;   /* PHANTOM_LEFT or PHANTOM_RIGHT */
-    double inside;  /* signed distance to the lung's surface, mm; positive inside the lung */
-    double pleura;  /* distance to chest wall or diaphragm, mm: what "peripheral" means */
-    double fissure; /* distance to the nearest fissure, mm */
-    double outer;   /* distance outside the cavity's wall, mm */
+    int32_t lobe;     /* 0: no lung */
+    int32_t side;     /* PHANTOM_LEFT or PHANTOM_RIGHT */
+    double inside;    /* signed distance to the lung's surface, mm; positive inside the lung */
+    double pleura;    /* distance to chest wall or diaphragm, mm: what "peripheral" means */
+    double fissure;   /* distance to the nearest fissure, mm */
+    double outer;     /* distance outside the cavity's wall, mm */
     double warped[3]; /* the point as the shapes see it: nobody is symmetrical */
-    double below;   /* distance below the diaphragm, mm */
+    double below;     /* distance below the diaphragm, mm */
 } ren__phantom_place;
 
 /* phantom_scene.c */
@@ -92,7 +92,7 @@ ren_status ren__phantom_resolve(const ren_phantom_options *caller, ren_phantom_o
 int32_t ren__phantom_scans(const ren_phantom_options *options, int32_t patient);
 void ren__phantom_scene_draw(const ren_phantom_options *options, int32_t patient, int32_t scan,
                              ren__phantom_scene *scene);
-/* Anatomical position of voxel coordinates, and back. */
+/* Anatomical position of voxel coordinates. */
 void ren__phantom_position(const ren__phantom_scene *scene, double i, double j, double k, double point[3]);
 
 /* phantom_anatomy.c, phantom_tissue.c */
@@ -101,9 +101,6 @@ void ren__phantom_locate(const ren__phantom_scene *scene, const double point[3],
 double ren__phantom_tissue(const ren__phantom_scene *scene, const double point[3], const ren__phantom_place *place);
 /* Not 0 far outside the body, where there is air or the couch and nothing needs locating. */
 int ren__phantom_air(const ren__phantom_body *body, const double point[3], float *hu);
-double ren__phantom_dome(const ren__phantom_body *body, int32_t side, double x, double y); /* diaphragm's height, mm */
-/* Distance outside the cavity along the ray from its axis, mm; negative inside. */
-double ren__phantom_cavity(const ren__phantom_body *body, const double point[3]);
 
 /* phantom_noise.c: lattice noise in [-1, 1], and cells. */
 typedef struct ren__phantom_cell {
@@ -118,7 +115,7 @@ double ren__phantom_step(double from, double to, double x); /* smooth step */
 void ren__phantom_normals(uint64_t key, uint32_t slice, uint32_t index, float values[4]);
 
 /* phantom_disease.c */
-/* Share of disease at a point of a lung: 0 healthy, 1 fully diseased. Diseased, for the truth, is PHANTOM_DISEASED up. */
+/* Share of disease at a point of a lung: 0 healthy, 1 fully diseased; the truth counts from PHANTOM_DISEASED up. */
 #define PHANTOM_DISEASED 0.25
 double ren__phantom_involved(const ren__phantom_scene *scene, const double point[3], const ren__phantom_place *place);
 /* HU of lung without vessels; `voxel`: size of what is averaged, mm. */

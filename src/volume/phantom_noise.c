@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random fields of the synthetic chest: lattice noise, cells, detector noise. All of them are functions of a position. */
+/* Random fields of the synthetic chest: lattice noise, cells, detector noise. All of them are functions of a position.
+ */
 #include <math.h>
 
 #include "volume/phantom.h"
 
-/* A well-mixed number for a lattice point. Constants: Teschner et al. 2003 (coordinates), Wellons' lowbias32 (mixing). */
-static uint32_t lattice_hash(uint32_t seed, int32_t x, int32_t y, int32_t z)
-{
+/* A well-mixed number for a lattice point. Constants: Teschner et al. 2003 (coordinates), Wellons' lowbias32 (mixing).
+ */
+static uint32_t lattice_hash(uint32_t seed, int32_t x, int32_t y, int32_t z) {
     uint32_t h = seed ^ ((uint32_t)x * 73856093u) ^ ((uint32_t)y * 19349663u) ^ ((uint32_t)z * 83492791u);
 
     h ^= h >> 16;
@@ -16,15 +17,13 @@ static uint32_t lattice_hash(uint32_t seed, int32_t x, int32_t y, int32_t z)
     return h ^ (h >> 16);
 }
 
-static int32_t floor_int(double x)
-{
+static int32_t floor_int(double x) {
     int32_t i = (int32_t)x;
 
     return x < (double)i ? i - 1 : i;
 }
 
-double ren__phantom_step(double from, double to, double x)
-{
+double ren__phantom_step(double from, double to, double x) {
     double t = (x - from) / (to - from);
 
     if (t <= 0.0) return 0.0;
@@ -33,8 +32,7 @@ double ren__phantom_step(double from, double to, double x)
 }
 
 /* The eight lattice points around a position, and the weights of their blend. */
-static void lattice_around(uint32_t seed, const double point[3], double period, uint32_t hash[8], double t[3])
-{
+static void lattice_around(uint32_t seed, const double point[3], double period, uint32_t hash[8], double t[3]) {
     int32_t cell[3];
 
     for (int a = 0; a < 3; a++) {
@@ -48,8 +46,7 @@ static void lattice_around(uint32_t seed, const double point[3], double period, 
         hash[n] = lattice_hash(seed, cell[0] + (n >> 2), cell[1] + ((n >> 1) & 1), cell[2] + (n & 1));
 }
 
-static double blend_corners(const double v[8], const double t[3])
-{
+static double blend_corners(const double v[8], const double t[3]) {
     const double a = v[0] + t[2] * (v[1] - v[0]), b = v[2] + t[2] * (v[3] - v[2]);
     const double c = v[4] + t[2] * (v[5] - v[4]), d = v[6] + t[2] * (v[7] - v[6]);
     const double e = a + t[1] * (b - a), f = c + t[1] * (d - c);
@@ -57,30 +54,29 @@ static double blend_corners(const double v[8], const double t[3])
     return e + t[0] * (f - e);
 }
 
-double ren__phantom_noise(uint32_t seed, const double point[3], double period)
-{
+double ren__phantom_noise(uint32_t seed, const double point[3], double period) {
     uint32_t hash[8];
     double t[3], value[8];
 
     lattice_around(seed, point, period, hash, t);
-    for (int n = 0; n < 8; n++) value[n] = (double)hash[n] * (2.0 / 4294967295.0) - 1.0;
+    for (int n = 0; n < 8; n++)
+        value[n] = (double)hash[n] * (2.0 / 4294967295.0) - 1.0;
     return blend_corners(value, t);
 }
 
-void ren__phantom_noise3(uint32_t seed, const double point[3], double period, double values[3])
-{
+void ren__phantom_noise3(uint32_t seed, const double point[3], double period, double values[3]) {
     uint32_t hash[8];
     double t[3], value[8];
 
     lattice_around(seed, point, period, hash, t);
     for (int a = 0; a < 3; a++) {
-        for (int n = 0; n < 8; n++) value[n] = (double)((hash[n] >> (10 * a)) & 1023u) * (2.0 / 1023.0) - 1.0;
+        for (int n = 0; n < 8; n++)
+            value[n] = (double)((hash[n] >> (10 * a)) & 1023u) * (2.0 / 1023.0) - 1.0;
         values[a] = blend_corners(value, t);
     }
 }
 
-ren__phantom_cell ren__phantom_cells(uint32_t seed, const double point[3], double period)
-{
+ren__phantom_cell ren__phantom_cells(uint32_t seed, const double point[3], double period) {
     ren__phantom_cell found = { 1e9, 1e9, 0 };
     int32_t cell[3];
     double q[3];
@@ -110,8 +106,7 @@ ren__phantom_cell ren__phantom_cells(uint32_t seed, const double point[3], doubl
     return found;
 }
 
-void ren__phantom_normals(uint64_t key, uint32_t slice, uint32_t index, float values[4])
-{
+void ren__phantom_normals(uint64_t key, uint32_t slice, uint32_t index, float values[4]) {
     const uint32_t counter[4] = { index, slice, 0, 0 };
     const uint32_t keys[2] = { (uint32_t)key, (uint32_t)(key >> 32) };
     uint32_t word[4];
@@ -121,7 +116,8 @@ void ren__phantom_normals(uint64_t key, uint32_t slice, uint32_t index, float va
         const uint32_t w = word[n];
         const uint32_t sum = (w & 255u) + ((w >> 8) & 255u) + ((w >> 16) & 255u) + (w >> 24);
 
-        /* the sum of four bytes: mean 510, variance 4 (256^2 - 1) / 12; normal enough for noise, and the same everywhere */
+        /* the sum of four bytes: mean 510, variance 4 (256^2 - 1) / 12; normal enough for noise, and the same
+         * everywhere */
         values[n] = ((float)sum - 510.0f) * (1.0f / 147.8005f);
     }
 }

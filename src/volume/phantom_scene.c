@@ -4,12 +4,10 @@
 
 #include "volume/phantom.h"
 
-ren_status ren__phantom_resolve(const ren_phantom_options *caller, ren_phantom_options *resolved)
-{
+ren_status ren__phantom_resolve(const ren_phantom_options *caller, ren_phantom_options *resolved) {
     ren_status st = ren_phantom_options_init(resolved, sizeof *resolved);
 
-    if (st == REN_OK && caller)
-        st = ren__options_copy(resolved, sizeof *resolved, caller, "ren_phantom_options");
+    if (st == REN_OK && caller) st = ren__options_copy(resolved, sizeof *resolved, caller, "ren_phantom_options");
     if (st != REN_OK) return st;
     if (resolved->size == 0) resolved->size = 128;
     if (resolved->severity == 0.0) resolved->severity = 1.0;
@@ -29,18 +27,15 @@ ren_status ren__phantom_resolve(const ren_phantom_options *caller, ren_phantom_o
     return REN_OK;
 }
 
-static double between(ren__rng *rng, double low, double high)
-{
+static double between(ren__rng *rng, double low, double high) {
     return low + (high - low) * ren__rng_uniform(rng);
 }
 
-static int chance(ren__rng *rng, double probability)
-{
+static int chance(ren__rng *rng, double probability) {
     return ren__rng_uniform(rng) < probability;
 }
 
-int32_t ren__phantom_scans(const ren_phantom_options *options, int32_t patient)
-{
+int32_t ren__phantom_scans(const ren_phantom_options *options, int32_t patient) {
     const uint32_t most = options->scans > 0 ? (uint32_t)options->scans : 4u;
     ren__rng rng;
 
@@ -48,10 +43,9 @@ int32_t ren__phantom_scans(const ren_phantom_options *options, int32_t patient)
     return (int32_t)ren__rng_below(&rng, most) + 1;
 }
 
-/* Patients 2n and 2n+1 are a pair of one ILD and one healthy patient in random order: half of any cohort is ILD, and the
- * first patients of a larger cohort are those of a smaller one. Alone, a patient is ILD. */
-static int32_t draw_label(const ren_phantom_options *options, int32_t patient)
-{
+/* Patients 2n and 2n+1 are a pair of one ILD and one healthy patient in random order: half of any cohort is ILD, and
+ * the first patients of a larger cohort are those of a smaller one. Alone, a patient is ILD. */
+static int32_t draw_label(const ren_phantom_options *options, int32_t patient) {
     ren__rng rng;
 
     if (options->patients == 1) return 1;
@@ -59,8 +53,7 @@ static int32_t draw_label(const ren_phantom_options *options, int32_t patient)
     return (int32_t)ren__rng_below(&rng, 2) ^ (patient & 1);
 }
 
-static void draw_body(ren__rng *rng, ren__phantom_body *body)
-{
+static void draw_body(ren__rng *rng, ren__phantom_body *body) {
     const double stature = between(rng, -1.0, 1.0);
 
     body->width = 126.0 + 7.0 * stature + between(rng, -5.0, 5.0);
@@ -80,12 +73,12 @@ static void draw_body(ren__rng *rng, ren__phantom_body *body)
         body->oblique_slope[side] = body->height * between(rng, 0.0037, 0.0045);
     }
     body->horizontal = body->height * between(rng, 0.51, 0.57);
-    for (int n = 0; n < 3; n++) body->bend[n] = between(rng, -9.0, 9.0);
+    for (int n = 0; n < 3; n++)
+        body->bend[n] = between(rng, -9.0, 9.0);
 }
 
 /* Severity is continuous and skewed: many mild, few severe; the mildest cannot be seen. */
-static void draw_disease(ren__rng *rng, const ren_phantom_options *options, ren__phantom_scene *scene)
-{
+static void draw_disease(ren__rng *rng, const ren_phantom_options *options, ren__phantom_scene *scene) {
     ren__phantom_disease *disease = &scene->disease;
     const double u = ren__rng_uniform(rng);
     const double skew = ren__rng_uniform(rng);
@@ -101,8 +94,7 @@ static void draw_disease(ren__rng *rng, const ren_phantom_options *options, ren_
 }
 
 /* What else changes density, so that density alone does not tell: most of it in the healthy, some in both. */
-static void draw_lung(ren__rng *rng, ren__phantom_scene *scene)
-{
+static void draw_lung(ren__rng *rng, ren__phantom_scene *scene) {
     ren__phantom_lung *lung = &scene->lung;
     const double which = ren__rng_uniform(rng), strength = between(rng, 0.35, 1.0);
     const double dependent = scene->label ? 0.25 : 0.40, emphysema = scene->label ? 0.12 : 0.25;
@@ -114,8 +106,7 @@ static void draw_lung(ren__rng *rng, ren__phantom_scene *scene)
 }
 
 /* Slices cover the lungs with a margin, whatever the tilt. */
-static void draw_grid(ren__rng *rng, const ren_phantom_options *options, ren__phantom_scene *scene)
-{
+static void draw_grid(ren__rng *rng, const ren_phantom_options *options, ren__phantom_scene *scene) {
     static const double thickness[6] = { 1.0, 1.25, 1.5, 2.0, 2.5, 3.0 };
     const ren__phantom_body *body = &scene->body;
     const double narrow = 2.0 * (body->width + 14.0), wide = 2.0 * (body->width + body->wall + body->fat + 8.0);
@@ -141,21 +132,22 @@ static void draw_grid(ren__rng *rng, const ren_phantom_options *options, ren__ph
     scene->shape[2] = (int64_t)((high - low) / slice) + 1;
     scene->spacing[0] = scene->spacing[1] = in_plane;
     scene->spacing[2] = slice;
-    for (int a = 0; a < 3; a++) scene->centre[a] = 0.5 * (double)(scene->shape[a] - 1);
+    for (int a = 0; a < 3; a++)
+        scene->centre[a] = 0.5 * (double)(scene->shape[a] - 1);
     scene->isocentre[0] = between(rng, -slack, slack);
     scene->isocentre[1] = between(rng, -6.0, 2.0);
     scene->isocentre[2] = 0.5 * (low + high) / scene->breath;
     const double axis[3][3] = { { side, 0.0, 0.0 }, { 0.0, front * cosine, front * sine }, { 0.0, -sine, cosine } };
     for (int a = 0; a < 3; a++) {
-        for (int b = 0; b < 3; b++) scene->axis[a][b] = axis[a][b];
+        for (int b = 0; b < 3; b++)
+            scene->axis[a][b] = axis[a][b];
         scene->world[a] = between(rng, -30.0, 30.0) - (a == 1 ? 160.0 : 0.0);
     }
     scene->world[2] -= between(rng, 0.0, 900.0);
 }
 
 /* Soft kernels blur and give coarse noise, sharp kernels give more and finer noise. Coarse grids average noise away. */
-static void draw_kernel(ren__rng *rng, ren__phantom_scene *scene)
-{
+static void draw_kernel(ren__rng *rng, ren__phantom_scene *scene) {
     const int sharp = chance(rng, 0.5);
     const double scale = sqrt(0.75 / (scene->spacing[0] > 0.75 ? scene->spacing[0] : 0.75));
 
@@ -167,14 +159,14 @@ static void draw_kernel(ren__rng *rng, ren__phantom_scene *scene)
 }
 
 void ren__phantom_scene_draw(const ren_phantom_options *options, int32_t patient, int32_t scan,
-                             ren__phantom_scene *scene)
-{
+                             ren__phantom_scene *scene) {
     ren__rng rng;
     double progression;
 
     *scene = (ren__phantom_scene){ .label = draw_label(options, patient) };
     ren__rng_init(&rng, options->seed, (uint32_t)patient, PHANTOM_STREAM_PATIENT);
-    for (int n = 0; n < PHANTOM_PATTERN_SEEDS; n++) scene->seed[n] = ren__rng_u32(&rng);
+    for (int n = 0; n < PHANTOM_PATTERN_SEEDS; n++)
+        scene->seed[n] = ren__rng_u32(&rng);
     draw_body(&rng, &scene->body);
     draw_disease(&rng, options, scene);
     draw_lung(&rng, scene);
@@ -191,8 +183,7 @@ void ren__phantom_scene_draw(const ren_phantom_options *options, int32_t patient
     scene->noise_key |= ren__rng_u32(&rng);
 }
 
-void ren__phantom_position(const ren__phantom_scene *scene, double i, double j, double k, double point[3])
-{
+void ren__phantom_position(const ren__phantom_scene *scene, double i, double j, double k, double point[3]) {
     const double u[3] = { (i - scene->centre[0]) * scene->spacing[0], (j - scene->centre[1]) * scene->spacing[1],
                           (k - scene->centre[2]) * scene->spacing[2] };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is not lung in the synthetic chest: skin, fat, muscle, bone, heart and vessels, airways, abdomen, air and couch. */
+/* What is not lung in the synthetic chest: skin, fat, muscle, bone, heart and vessels, airways, abdomen, air and couch.
+ */
 #include <math.h>
 
 #include "volume/phantom.h"
@@ -7,25 +8,21 @@
 /* HU of common tissues. */
 static const double AIR = -1000.0, FAT = -102.0, MUSCLE = 52.0, MARROW = 190.0, CORTEX = 620.0, SOFT = 38.0;
 
-static double magnitude(double x)
-{
+static double magnitude(double x) {
     return x < 0.0 ? -x : x;
 }
 
-static double norm2(double x, double y)
-{
+static double norm2(double x, double y) {
     return sqrt(x * x + y * y);
 }
 
 /* Below 1 inside an ellipse. */
-static double ellipse(double x, double y, double rx, double ry)
-{
+static double ellipse(double x, double y, double rx, double ry) {
     return (x / rx) * (x / rx) + (y / ry) * (y / ry);
 }
 
 /* Distance below the skin, mm; negative outside the body. */
-static double skin_depth(const ren__phantom_body *body, const double p[3])
-{
+static double skin_depth(const ren__phantom_body *body, const double p[3]) {
     const double t = p[2] / body->height, shoulder = 1.0 - 0.10 * ren__phantom_step(0.75, 1.15, t);
     const double y = p[1] + 6.0 + 0.3 * body->back * ren__phantom_step(0.5, 1.1, t);
     const double u = p[0] / ((body->width + body->wall + body->fat) * shoulder);
@@ -36,8 +33,7 @@ static double skin_depth(const ren__phantom_body *body, const double p[3])
     return (1.0 / rho - 1.0) * norm2(p[0], y);
 }
 
-static double couch(const ren__phantom_body *body, const double p[3])
-{
+static double couch(const ren__phantom_body *body, const double p[3]) {
     const double top = -8.0 - body->depth - 0.75 * body->wall - 0.7 * body->fat - 12.0 + 0.0006 * p[0] * p[0];
     const double under = top - p[1];
 
@@ -45,8 +41,7 @@ static double couch(const ren__phantom_body *body, const double p[3])
     return under < 2.5 || under > 23.5 ? -180.0 : -930.0;
 }
 
-int ren__phantom_air(const ren__phantom_body *body, const double point[3], float *hu)
-{
+int ren__phantom_air(const ren__phantom_body *body, const double point[3], float *hu) {
     const double x = magnitude(point[0]), y = magnitude(point[1] + 6.0);
     const double wide = body->width + body->wall + body->fat, deep = body->depth + 0.75 * body->wall + 0.7 * body->fat;
 
@@ -56,8 +51,7 @@ int ren__phantom_air(const ren__phantom_body *body, const double point[3], float
 }
 
 /* The spine, or 0 where there is none: `hu` is set where the answer is 1. */
-static int spine(const ren__phantom_scene *scene, const double p[3], double *hu)
-{
+static int spine(const ren__phantom_scene *scene, const double p[3], double *hu) {
     const ren__phantom_body *body = &scene->body;
     const double t = p[2] / body->height, lean = 0.8 * body->back * (t > 0.0 ? (t > 1.2 ? 1.44 : t * t) : 0.0);
     const double y = p[1] + body->depth - 23.0 + lean, period = 0.5 * body->rib_period + 13.0;
@@ -69,8 +63,9 @@ static int spine(const ren__phantom_scene *scene, const double p[3], double *hu)
         if (phase < 0.16)
             *hu = 85.0;
         else
-            *hu = vertebra > 0.80 || phase < 0.22 || phase > 0.94 ? CORTEX - 180.0
-                                  : MARROW + 60.0 * ren__phantom_noise(scene->seed[1], p, 5.0);
+            *hu = vertebra > 0.80 || phase < 0.22 || phase > 0.94
+                      ? CORTEX - 180.0
+                      : MARROW + 60.0 * ren__phantom_noise(scene->seed[1], p, 5.0);
         return 1;
     }
     if (canal < 1.0) {
@@ -93,8 +88,7 @@ static int spine(const ren__phantom_scene *scene, const double p[3], double *hu)
 }
 
 /* Ribs are bands around the cavity that fall towards the front, in front they are cartilage. */
-static int ribs(const ren__phantom_scene *scene, const double p[3], double outer, double *hu)
-{
+static int ribs(const ren__phantom_scene *scene, const double p[3], double outer, double *hu) {
     const ren__phantom_body *body = &scene->body;
     const double turn = (p[2] + body->rib_slope * p[1]) / body->rib_period + 64.0;
     const double along = (turn - (double)(int64_t)turn - 0.5) * body->rib_period;
@@ -108,8 +102,7 @@ static int ribs(const ren__phantom_scene *scene, const double p[3], double outer
     return 1;
 }
 
-static int sternum(const ren__phantom_body *body, const double p[3], double outer, double *hu)
-{
+static int sternum(const ren__phantom_body *body, const double p[3], double outer, double *hu) {
     const double t = p[2] / body->height;
     const double wide = t > 0.78 ? 26.0 : 15.0, section = ellipse(p[0], outer - 8.0, wide, 6.0);
 
@@ -118,8 +111,7 @@ static int sternum(const ren__phantom_body *body, const double p[3], double oute
     return 1;
 }
 
-static int scapula(const ren__phantom_body *body, const double p[3], double outer, double *hu)
-{
+static int scapula(const ren__phantom_body *body, const double p[3], double outer, double *hu) {
     const double t = p[2] / body->height, x = magnitude(p[0]), plate = outer - 17.0 - 0.05 * (x - 80.0);
     const double thick = 2.6 + 4.0 * ren__phantom_step(110.0, 140.0, x);
 
@@ -128,8 +120,7 @@ static int scapula(const ren__phantom_body *body, const double p[3], double oute
     return 1;
 }
 
-static double chest_wall(const ren__phantom_scene *scene, const double p[3], double outer, double depth)
-{
+static double chest_wall(const ren__phantom_scene *scene, const double p[3], double outer, double depth) {
     const ren__phantom_body *body = &scene->body;
     double hu, planes, thickness = 0.8 * body->fat;
 
@@ -148,8 +139,7 @@ static double chest_wall(const ren__phantom_scene *scene, const double p[3], dou
     return MUSCLE + 8.0 * ren__phantom_noise(scene->seed[2] + 2u, p, 9.0);
 }
 
-static double abdomen(const ren__phantom_scene *scene, const double p[3], double below)
-{
+static double abdomen(const ren__phantom_scene *scene, const double p[3], double below) {
     const ren__phantom_body *body = &scene->body;
     const double enhanced = 0.35 * (scene->lung.contrast - 40.0);
     const double stomach = ellipse(p[0] + 0.42 * body->width, p[1] - 22.0, 42.0, 34.0) +
@@ -169,8 +159,7 @@ static double abdomen(const ren__phantom_scene *scene, const double p[3], double
 }
 
 /* Trachea and main bronchi: negative lumen distance inside the air. */
-static double airway(const ren__phantom_body *body, const double p[3])
-{
+static double airway(const ren__phantom_body *body, const double p[3]) {
     const double h = body->height, carina = 0.62 * h, lean = 0.4 * body->back * (p[2] / h) * (p[2] / h);
     const double side = p[0] < 2.0 ? -1.0 : 1.0, drop = carina - p[2];
 
@@ -180,32 +169,34 @@ static double airway(const ren__phantom_body *body, const double p[3])
     return norm2(p[0] - 2.0 - side * drop * (side > 0.0 ? 0.75 : 1.05), (p[1] + 17.0) * 0.85) - 6.6;
 }
 
-static double mediastinal(const ren__phantom_scene *scene, const double p[3])
-{
+static double mediastinal(const ren__phantom_scene *scene, const double p[3]) {
     const ren__phantom_body *body = &scene->body;
     const double h = body->height, base = body->dome[PHANTOM_LEFT] + 4.0, blood = scene->lung.contrast, s = body->heart;
     const double air = airway(body, p), dz = p[2] - base;
-    const double left = ellipse(p[0] + 30.0 * s, p[1] - 20.0, 47.0 * s, 36.0 * s) + ellipse(dz - 30.0, 0.0, 38.0 * s, 1.0);
+    const double left =
+        ellipse(p[0] + 30.0 * s, p[1] - 20.0, 47.0 * s, 36.0 * s) + ellipse(dz - 30.0, 0.0, 38.0 * s, 1.0);
     const double right = ellipse(p[0] - 8.0, p[1] - 15.0, 33.0 * s, 33.0 * s) + ellipse(dz - 38.0, 0.0, 42.0 * s, 1.0);
-    const double arch = ellipse(p[0] + 11.0 + 0.12 * p[1], p[1] + 14.0, 12.0, 33.0) + ellipse(p[2] - 0.69 * h, 0.0, 13.0, 1.0);
+    const double arch =
+        ellipse(p[0] + 11.0 + 0.12 * p[1], p[1] + 14.0, 12.0, 33.0) + ellipse(p[2] - 0.69 * h, 0.0, 13.0, 1.0);
 
     if (air < 0.0) return -985.0;
     if (air < 1.6) return 20.0;
     if (p[2] < 0.69 * h && norm2(p[0] + 21.0, p[1] + 44.0) < 11.5) return blood;
     if (arch < 1.0) return blood;
-    if (left < 1.0) return left > 0.62 || magnitude(p[0] + 26.0 - 0.5 * p[1]) < 4.0 ? SOFT + 0.4 * (blood - SOFT) : blood;
+    if (left < 1.0)
+        return left > 0.62 || magnitude(p[0] + 26.0 - 0.5 * p[1]) < 4.0 ? SOFT + 0.4 * (blood - SOFT) : blood;
     if (right < 1.0) return blood;
     if (dz > 40.0 && p[2] < 0.66 * h && norm2(p[0] + 4.0, p[1] - 18.0) < 15.0) return blood; /* ascending aorta */
-    if (dz > 50.0 && norm2(p[0] - 17.0, p[1] - 8.0) < 8.5) return blood;                    /* superior vena cava */
+    if (dz > 50.0 && norm2(p[0] - 17.0, p[1] - 8.0) < 8.5) return blood;                     /* superior vena cava */
     if (p[2] > 0.5 * h && p[2] < 0.6 * h && ellipse(p[0], p[1] + 1.0, 40.0, 11.0) < 1.0) return blood; /* pulmonary */
-    if (p[2] > 0.72 * h && (norm2(p[0] + 17.0, p[1] + 10.0) < 5.5 || norm2(p[0] - 13.0, p[1] + 6.0) < 6.0)) return blood;
-    if (norm2(p[0] + 5.0, p[1] + 36.0) < 7.0) return SOFT;                                   /* oesophagus */
+    if (p[2] > 0.72 * h && (norm2(p[0] + 17.0, p[1] + 10.0) < 5.5 || norm2(p[0] - 13.0, p[1] + 6.0) < 6.0))
+        return blood;
+    if (norm2(p[0] + 5.0, p[1] + 36.0) < 7.0) return SOFT; /* oesophagus */
     if (ren__phantom_noise(scene->seed[3] + 1u, p, 11.0) > 0.32) return SOFT;
     return FAT + 20.0;
 }
 
-double ren__phantom_tissue(const ren__phantom_scene *scene, const double point[3], const ren__phantom_place *place)
-{
+double ren__phantom_tissue(const ren__phantom_scene *scene, const double point[3], const ren__phantom_place *place) {
     const ren__phantom_body *body = &scene->body;
     const double *p = place->warped, depth = skin_depth(body, p);
     double hu;

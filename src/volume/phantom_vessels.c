@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Vessels and bronchi. Each lobe gets a tree of arteries and one of veins: points scattered in the lobe are joined, nearest
- * to the hilum first, to the part of the tree that is near and lies towards the hilum; a branch is as thick as the
- * number of its twigs demands (r ~ n^0.4, a little thicker than Murray's law). Bronchi run beside the larger arteries.
+ * Vessels and bronchi. Each lobe gets a tree of arteries and one of veins: points scattered in the lobe are joined,
+ * nearest to the hilum first, to the part of the tree that is near and lies towards the hilum; a branch is as thick as
+ * the number of its twigs demands (r ~ n^0.4, a little thicker than Murray's law). Bronchi run beside the larger
+ * arteries.
  */
 #include <math.h>
 
@@ -24,14 +25,12 @@ typedef struct tree {
     int32_t leaf_count;
 } tree;
 
-static double distance2(const double a[3], const double b[3])
-{
+static double distance2(const double a[3], const double b[3]) {
     return (a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]);
 }
 
 /* n^0.4 without the mathematics library: the fifth root of n^2 by Newton's method. */
-static double branch_width(double n)
-{
+static double branch_width(double n) {
     double x = 1.0 + 0.12 * n;
 
     for (int turn = 0; turn < 24; turn++) {
@@ -43,8 +42,7 @@ static double branch_width(double n)
 }
 
 /* Points in the lobe, sorted by their distance to the root. */
-static void scatter(tree *t, ren__rng *rng, const ren__phantom_scene *scene, int32_t lobe, int32_t wanted)
-{
+static void scatter(tree *t, ren__rng *rng, const ren__phantom_scene *scene, int32_t lobe, int32_t wanted) {
     const ren__phantom_body *body = &scene->body;
     const double sign = lobe <= 2 ? -1.0 : 1.0;
 
@@ -59,15 +57,16 @@ static void scatter(tree *t, ren__rng *rng, const ren__phantom_scene *scene, int
         if (place.lobe != lobe || place.inside < 3.0) continue;
         for (slot = t->leaf_count++; slot > 0; slot--) {
             if (distance2(t->leaf[slot - 1], t->node[0].at) <= distance2(p, t->node[0].at)) break;
-            for (int a = 0; a < 3; a++) t->leaf[slot][a] = t->leaf[slot - 1][a];
+            for (int a = 0; a < 3; a++)
+                t->leaf[slot][a] = t->leaf[slot - 1][a];
         }
-        for (int a = 0; a < 3; a++) t->leaf[slot][a] = p[a];
+        for (int a = 0; a < 3; a++)
+            t->leaf[slot][a] = p[a];
     }
 }
 
 /* The node to branch from: near, not a detour, and not backwards. */
-static int32_t nearest_branch(const tree *t, const double p[3])
-{
+static int32_t nearest_branch(const tree *t, const double p[3]) {
     int32_t best = 0;
     double least = 1e18;
 
@@ -93,8 +92,7 @@ static int32_t nearest_branch(const tree *t, const double p[3])
 }
 
 /* Joins a point by steps of about 9 mm that wander a little: vessels are not straight. */
-static void join(tree *t, ren__rng *rng, const double p[3])
-{
+static void join(tree *t, ren__rng *rng, const double p[3]) {
     int32_t parent = nearest_branch(t, p), steps;
     const tree_node start = t->node[parent];
     const double length = sqrt(distance2(start.at, p));
@@ -114,23 +112,23 @@ static void join(tree *t, ren__rng *rng, const double p[3])
     t->node[parent].leaves = 1;
 }
 
-static void grow(tree *t, ren__rng *rng, const ren__phantom_scene *scene, int32_t lobe, int32_t leaves, int veins)
-{
+static void grow(tree *t, ren__rng *rng, const ren__phantom_scene *scene, int32_t lobe, int32_t leaves, int veins) {
     const ren__phantom_body *body = &scene->body;
     const double sign = lobe <= 2 ? -1.0 : 1.0;
 
     t->count = 1;
-    t->node[0] = (tree_node){ .at = { sign * (veins ? 26.0 : 34.0), veins ? -4.0 : -14.0,
-                                      (veins ? 0.48 : 0.54) * body->height },
-                              .parent = -1 };
+    t->node[0] =
+        (tree_node){ .at = { sign * (veins ? 26.0 : 34.0), veins ? -4.0 : -14.0, (veins ? 0.48 : 0.54) * body->height },
+                     .parent = -1 };
     scatter(t, rng, scene, lobe, leaves);
-    for (int32_t n = 0; n < t->leaf_count; n++) join(t, rng, t->leaf[n]);
-    for (int32_t n = t->count - 1; n > 0; n--) t->node[t->node[n].parent].leaves += t->node[n].leaves; /* children last */
+    for (int32_t n = 0; n < t->leaf_count; n++)
+        join(t, rng, t->leaf[n]);
+    for (int32_t n = t->count - 1; n > 0; n--)
+        t->node[t->node[n].parent].leaves += t->node[n].leaves; /* children last */
 }
 
 /* Anatomical mm to mm along the grid's axes from voxel (0, 0, 0). */
-static void to_grid(const ren__phantom_scene *scene, const double p[3], float grid[3])
-{
+static void to_grid(const ren__phantom_scene *scene, const double p[3], float grid[3]) {
     const double q[3] = { p[0] - scene->isocentre[0], p[1] - scene->isocentre[1],
                           (p[2] - scene->isocentre[2]) * scene->breath };
 
@@ -140,8 +138,7 @@ static void to_grid(const ren__phantom_scene *scene, const double p[3], float gr
 }
 
 static void add_tube(ren__phantom_tubes *tubes, const ren__phantom_scene *scene, const double from[3],
-                     const double to[3], double radius, double lumen)
-{
+                     const double to[3], double radius, double lumen) {
     ren__phantom_tube *tube;
 
     if (tubes->count == tubes->capacity) return;
@@ -154,8 +151,7 @@ static void add_tube(ren__phantom_tubes *tubes, const ren__phantom_scene *scene,
 
 /* The bronchus beside an artery: as wide as it, wider where disease pulls on it and then seen further out. */
 static void add_bronchus(ren__phantom_tubes *tubes, const ren__phantom_scene *scene, const double from[3],
-                         const double to[3], double artery)
-{
+                         const double to[3], double artery) {
     ren__phantom_place place;
     double a[3], b[3], traction = 0.0, lumen, wall;
 
@@ -173,8 +169,7 @@ static void add_bronchus(ren__phantom_tubes *tubes, const ren__phantom_scene *sc
     add_tube(tubes, scene, a, b, lumen + wall, lumen);
 }
 
-static void add_tree(ren__phantom_tubes *tubes, const ren__phantom_scene *scene, const tree *t, int veins)
-{
+static void add_tree(ren__phantom_tubes *tubes, const ren__phantom_scene *scene, const tree *t, int veins) {
     for (int32_t n = 1; n < t->count; n++) {
         const tree_node *node = &t->node[n], *parent = &t->node[node->parent];
         const double radius = (veins ? 0.46 : 0.48) * branch_width((double)(node->leaves > 0 ? node->leaves : 1));
@@ -185,8 +180,7 @@ static void add_tree(ren__phantom_tubes *tubes, const ren__phantom_scene *scene,
 }
 
 ren_status ren__phantom_tubes_grow(ren_context *context, const ren_phantom_options *options, int32_t patient,
-                                   const ren__phantom_scene *scene, ren__phantom_tubes *tubes)
-{
+                                   const ren__phantom_scene *scene, ren__phantom_tubes *tubes) {
     static const int32_t arteries[5] = { 420, 440, 360, 180, 460 };
     ren_status st = REN_OK;
     tree *t = NULL;
@@ -212,8 +206,7 @@ out:
     return st;
 }
 
-static float tube_distance(const ren__phantom_tube *tube, const float at[3])
-{
+static float tube_distance(const ren__phantom_tube *tube, const float at[3]) {
     float d[3], v[3], dv = 0.0f, vv = 1e-12f, t, sum = 0.0f;
 
     for (int a = 0; a < 3; a++) {
@@ -224,13 +217,14 @@ static float tube_distance(const ren__phantom_tube *tube, const float at[3])
     }
     t = dv / vv;
     t = t < 0.0f ? 0.0f : t > 1.0f ? 1.0f : t;
-    for (int a = 0; a < 3; a++) sum += (d[a] - t * v[a]) * (d[a] - t * v[a]);
+    for (int a = 0; a < 3; a++)
+        sum += (d[a] - t * v[a]) * (d[a] - t * v[a]);
     return sqrtf(sum);
 }
 
-/* Share of a voxel that a disc of `radius` fills at a distance; thin tubes are spread over the voxel, their mass kept. */
-static float coverage(float distance, float radius, float voxel)
-{
+/* Share of a voxel that a disc of `radius` fills at a distance; thin tubes are spread over the voxel, their mass kept.
+ */
+static float coverage(float distance, float radius, float voxel) {
     const float blurred = sqrtf(radius * radius + 0.20f * voxel * voxel);
     const float c = (blurred - distance) / voxel + 0.5f;
 
@@ -238,8 +232,7 @@ static float coverage(float distance, float radius, float voxel)
 }
 
 static void draw_tube(const ren__phantom_tube *tube, const ren__phantom_scene *scene, float z, const uint8_t *lobes,
-                      float *hu)
-{
+                      float *hu) {
     const int64_t width = scene->shape[0];
     const float spacing = (float)scene->spacing[0], reach = tube->radius + spacing;
     const float voxel = 0.5f * (spacing + (float)scene->spacing[2]), blood = (float)scene->lung.contrast;
@@ -273,8 +266,7 @@ static void draw_tube(const ren__phantom_tube *tube, const ren__phantom_scene *s
 }
 
 void ren__phantom_tubes_draw(const ren__phantom_tubes *tubes, const ren__phantom_scene *scene, int64_t k,
-                             const uint8_t *lobes, float *hu)
-{
+                             const uint8_t *lobes, float *hu) {
     const float z = (float)k * (float)scene->spacing[2], slack = (float)(scene->spacing[0] + scene->spacing[2]);
 
     for (int32_t n = 0; n < tubes->count; n++) {

@@ -8,8 +8,7 @@ static const int64_t SIZE[3] = { D, H, W };
 static const ren__augment_options ALL = { 0.1, 1.0, 0.01, 1.0, 5.0, 0.1, 1.0 };
 
 /* A linear function of the position inside a box, zero outside. */
-static void fill_ramp(float *values)
-{
+static void fill_ramp(float *values) {
     for (int n = 0; n < CELLS; n++) {
         const int d = n / (H * W), h = n / W % H, w = n % W;
 
@@ -17,8 +16,7 @@ static void fill_ramp(float *values)
     }
 }
 
-static ren_status test_augment_probability_zero(ren_context *context)
-{
+static ren_status test_augment_probability_zero(ren_context *context) {
     ren_status st = REN_OK;
     const ren__augment_options never = { 0.1, 0.0, 0.01, 0.0, 5.0, 0.1, 0.0 };
     float source[CELLS], target[CELLS];
@@ -33,8 +31,7 @@ out:
 }
 
 /* Whole shifts move cells, and what comes from outside is zero. */
-static ren_status test_augment_shift(ren_context *context)
-{
+static ren_status test_augment_shift(ren_context *context) {
     ren_status st = REN_OK;
     const ren__augment_change change = { .matrix = { { 1, 0, 0, -2 }, { 0, 1, 0, 1 }, { 0, 0, 1, 3 } }, .moves = 1 };
     float source[CELLS], target[CELLS];
@@ -54,8 +51,7 @@ out:
 }
 
 /* A quarter turn about the first axis permutes a cube's cells. */
-static ren_status test_augment_quarter_turn(ren_context *context)
-{
+static ren_status test_augment_quarter_turn(ren_context *context) {
     enum { N = 8 };
     ren_status st = REN_OK;
     const int64_t cube[3] = { N, N, N };
@@ -63,7 +59,8 @@ static ren_status test_augment_quarter_turn(ren_context *context)
     ren__augment_change change;
     float source[N * N * N], target[N * N * N];
 
-    for (int n = 0; n < N * N * N; n++) source[n] = (float)(n * 37 % 101);
+    for (int n = 0; n < N * N * N; n++)
+        source[n] = (float)(n * 37 % 101);
     change = (ren__augment_change){ .matrix = { { 1, 0, 0, 0 }, { 0, 0, 1, 0 }, { 0, -1, 0, N - 1 } }, .moves = 1 };
     REN_TRY(ren__augment_apply(context, NULL, &change, cube, source, target));
     for (int d = 0; d < N; d++) {
@@ -89,8 +86,7 @@ out:
 }
 
 /* Trilinear interpolation of a linear function is that function at the moved position. */
-static ren_status test_augment_linear_function(ren_context *context)
-{
+static ren_status test_augment_linear_function(ren_context *context) {
     ren_status st = REN_OK;
     ren__augment_options still = ALL;
     float source[CELLS], target[CELLS];
@@ -124,8 +120,7 @@ out:
     return st;
 }
 
-static ren_status test_augment_same_bits(ren_context *context)
-{
+static ren_status test_augment_same_bits(ren_context *context) {
     ren_status st = REN_OK;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *single = NULL;
@@ -150,8 +145,7 @@ out:
 }
 
 /* Mean, deviation and tails of the normal distribution; zeros stay zeros; neighbours are independent. */
-static ren_status test_augment_noise(ren_context *context)
-{
+static ren_status test_augment_noise(ren_context *context) {
     enum { N = 48, COUNT = N * N * N };
     ren_status st = REN_OK;
     const int64_t cube[3] = { N, N, N };
@@ -163,7 +157,8 @@ static ren_status test_augment_noise(ren_context *context)
     CHECK_MEMORY(source);
     target = ren__alloc_array(context, COUNT, sizeof *target);
     CHECK_MEMORY(target);
-    for (int n = 0; n < COUNT; n++) source[n] = n % 3 ? 0.5f : 0.0f;
+    for (int n = 0; n < COUNT; n++)
+        source[n] = n % 3 ? 0.5f : 0.0f;
     REN_TRY(ren__augment(context, NULL, &noisy, 1, 0, 0, cube, source, target));
     for (int n = 0; n < COUNT; n++) {
         const double z = ((double)target[n] - (double)source[n]) / 0.01;
@@ -189,8 +184,7 @@ out:
 }
 
 /* Each change comes as often as asked for, independently, and within its range. */
-static ren_status test_augment_probabilities(ren_context *context)
-{
+static ren_status test_augment_probabilities(ren_context *context) {
     enum { DRAWS = 20000 };
     ren_status st = REN_OK;
     ren__augment_options options = { 0.1, 0.3, 0.01, 0.2, 5.0, 0.1, 0.2 };
@@ -229,8 +223,7 @@ out:
 }
 
 /* Sizes of one cell, and everything moved out of the grid. */
-static ren_status test_augment_edges(ren_context *context)
-{
+static ren_status test_augment_edges(ren_context *context) {
     ren_status st = REN_OK;
     const int64_t one[3] = { 1, 1, 5 };
     ren__augment_change change = { .matrix = { { 1, 0, 0, 0 }, { 0, 1, 0, 0 }, { 0, 0, 1, 0.5 } }, .moves = 1 };
@@ -241,7 +234,8 @@ static ren_status test_augment_edges(ren_context *context)
     CHECK(target[0] == 1.5f && target[3] == 12.0f && target[4] == 8.0f);
     change.matrix[0][3] = 1e12;
     REN_TRY(ren__augment_apply(context, NULL, &change, one, source, target));
-    for (int n = 0; n < 5; n++) CHECK(target[n] == 0.0f);
+    for (int n = 0; n < 5; n++)
+        CHECK(target[n] == 0.0f);
 out:
     return st;
 }

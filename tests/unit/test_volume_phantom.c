@@ -11,35 +11,31 @@ typedef struct scan_made {
     ren_phantom_truth truth;
 } scan_made;
 
-static void scan_free(scan_made *scan)
-{
+static void scan_free(scan_made *scan) {
     ren_volume_free(scan->ct);
     ren_volume_free(scan->lobes);
     *scan = (scan_made){ 0 };
 }
 
 static ren_status scan_make(ren_context *context, const ren_phantom_options *options, int32_t patient, int32_t number,
-                            scan_made *scan)
-{
+                            scan_made *scan) {
     scan->truth = (ren_phantom_truth){ .struct_size = sizeof scan->truth };
     return ren_phantom_make(context, options, patient, number, NULL, &scan->ct, &scan->lobes, &scan->truth);
 }
 
-static int64_t voxel_count(const ren_volume *volume)
-{
+static int64_t voxel_count(const ren_volume *volume) {
     return volume->shape[0] * volume->shape[1] * volume->shape[2];
 }
 
 typedef struct lobe_statistics {
     int64_t count[6];
-    double hu[6];        /* mean; [0]: everything else */
-    double centre[6][3]; /* RAS mm */
+    double hu[6];            /* mean; [0]: everything else */
+    double centre[6][3];     /* RAS mm */
     int64_t low[3], high[3]; /* first and last index of any lobe */
     int64_t wrong_labels;
 } lobe_statistics;
 
-static void measure(const scan_made *scan, lobe_statistics *s)
-{
+static void measure(const scan_made *scan, lobe_statistics *s) {
     const int16_t *ct = (const void *)scan->ct->data;
     const uint8_t *lobes = scan->lobes->data;
     const double *a = scan->ct->affine;
@@ -54,8 +50,8 @@ static void measure(const scan_made *scan, lobe_statistics *s)
         s->count[label]++;
         s->hu[label] += ct[n];
         for (int r = 0; r < 3; r++) {
-            s->centre[label][r] += a[4 * r] * (double)at[0] + a[4 * r + 1] * (double)at[1] + a[4 * r + 2] * (double)at[2] +
-                                   a[4 * r + 3];
+            s->centre[label][r] +=
+                a[4 * r] * (double)at[0] + a[4 * r + 1] * (double)at[1] + a[4 * r + 2] * (double)at[2] + a[4 * r + 3];
             if (!label) continue;
             if (at[r] < s->low[r]) s->low[r] = at[r];
             if (at[r] > s->high[r]) s->high[r] = at[r];
@@ -63,13 +59,13 @@ static void measure(const scan_made *scan, lobe_statistics *s)
     }
     for (int label = 0; label < 6; label++) {
         s->hu[label] /= (double)s->count[label];
-        for (int r = 0; r < 3; r++) s->centre[label][r] /= (double)s->count[label];
+        for (int r = 0; r < 3; r++)
+            s->centre[label][r] /= (double)s->count[label];
     }
 }
 
 /* Sizes, sides and order of the lobes are a person's, in world coordinates, whatever the orientation of the grid. */
-static ren_status test_phantom_anatomy(ren_context *context)
-{
+static ren_status test_phantom_anatomy(ren_context *context) {
     ren_status st = REN_OK;
     const ren_phantom_options options = { .struct_size = sizeof options, .patients = 8, .size = 64, .seed = 3 };
     scan_made scan = { 0 };
@@ -82,18 +78,22 @@ static ren_status test_phantom_anatomy(ren_context *context)
         measure(&scan, &s);
         CHECK_INT(s.wrong_labels, 0);
         ren_volume_spacing(scan.ct, spacing);
-        for (int l = 1; l <= 5; l++) litres[l] = (double)s.count[l] * spacing[0] * spacing[1] * spacing[2] * 1e-6;
+        for (int l = 1; l <= 5; l++)
+            litres[l] = (double)s.count[l] * spacing[0] * spacing[1] * spacing[2] * 1e-6;
         left = litres[1] + litres[2];
         right = litres[3] + litres[4] + litres[5];
         CHECK(left + right > 3.0 && left + right < 9.0);
         CHECK(right > left && right < 1.5 * left);
         CHECK(litres[4] < litres[3] && litres[4] < litres[5] && litres[4] > 0.08);
-        for (int l = 1; l <= 5; l++) CHECK(s.hu[l] > -950.0 && s.hu[l] < -500.0);
-        for (int l = 1; l <= 5; l++) CHECK(l <= 2 ? s.centre[l][0] < s.centre[0][0] : s.centre[l][0] > s.centre[0][0]);
-        CHECK(s.centre[1][2] > s.centre[2][2] + 30.0 && s.centre[3][2] > s.centre[5][2] + 30.0);   /* above */
-        CHECK(s.centre[1][1] > s.centre[2][1] + 10.0 && s.centre[4][1] > s.centre[5][1] + 30.0);   /* in front */
+        for (int l = 1; l <= 5; l++)
+            CHECK(s.hu[l] > -950.0 && s.hu[l] < -500.0);
+        for (int l = 1; l <= 5; l++)
+            CHECK(l <= 2 ? s.centre[l][0] < s.centre[0][0] : s.centre[l][0] > s.centre[0][0]);
+        CHECK(s.centre[1][2] > s.centre[2][2] + 30.0 && s.centre[3][2] > s.centre[5][2] + 30.0); /* above */
+        CHECK(s.centre[1][1] > s.centre[2][1] + 10.0 && s.centre[4][1] > s.centre[5][1] + 30.0); /* in front */
         CHECK(s.centre[3][2] > s.centre[4][2] + 30.0);
-        for (int r = 0; r < 3; r++) CHECK(s.low[r] > 0 && s.high[r] < scan.ct->shape[r] - 1); /* lungs not cut off */
+        for (int r = 0; r < 3; r++)
+            CHECK(s.low[r] > 0 && s.high[r] < scan.ct->shape[r] - 1); /* lungs not cut off */
         scan_free(&scan);
     }
 out:
@@ -101,9 +101,9 @@ out:
     return st;
 }
 
-/* Both orientations come, straight and tilted, several spacings; CT and lobes share one grid; HU are in a CT's range. */
-static ren_status test_phantom_grids_vary(ren_context *context)
-{
+/* Both orientations come, straight and tilted, several spacings; CT and lobes share one grid; HU are in a CT's range.
+ */
+static ren_status test_phantom_grids_vary(ren_context *context) {
     ren_status st = REN_OK;
     const ren_phantom_options options = { .struct_size = sizeof options, .patients = 24, .size = 48, .seed = 5 };
     scan_made scan = { 0 };
@@ -145,10 +145,11 @@ out:
     return st;
 }
 
-static ren_status test_phantom_same_bits_for_threads(ren_context *context)
-{
+static ren_status test_phantom_same_bits_for_threads(ren_context *context) {
     ren_status st = REN_OK;
-    const ren_phantom_options options = { .struct_size = sizeof options, .patients = 4, .scans = 1, .size = 40, .seed = 9 };
+    const ren_phantom_options options = {
+        .struct_size = sizeof options, .patients = 4, .scans = 1, .size = 40, .seed = 9
+    };
     ren_context_options one = REN_CONTEXT_OPTIONS_INIT;
     ren_context *single = NULL;
     scan_made a = { 0 }, b = { 0 };
@@ -173,10 +174,11 @@ out:
     return st;
 }
 
-static ren_status test_phantom_cohort(ren_context *context)
-{
+static ren_status test_phantom_cohort(ren_context *context) {
     ren_status st = REN_OK;
-    ren_phantom_options options = { .struct_size = sizeof options, .patients = 2000, .scans = 4, .severity = 1.0, .seed = 1 };
+    ren_phantom_options options = {
+        .struct_size = sizeof options, .patients = 2000, .scans = 4, .severity = 1.0, .seed = 1
+    };
     ren__phantom_scene scene;
     int ild = 0, scans[2][5] = { { 0 } };
 
@@ -203,8 +205,7 @@ out:
 }
 
 /* The truth follows the severity, the healthy have none, `basal` is basal and `uniform` is not. */
-static ren_status test_phantom_extent(ren_context *context)
-{
+static ren_status test_phantom_extent(ren_context *context) {
     ren_status st = REN_OK;
     ren_phantom_options options = { .struct_size = sizeof options, .patients = 8, .size = 32, .seed = 11 };
     scan_made scan = { 0 };
@@ -237,11 +238,11 @@ out:
 }
 
 /* A patient's scans show one patient: same lobes, about the same extent, not less of it later. */
-static ren_status test_phantom_progression(ren_context *context)
-{
+static ren_status test_phantom_progression(ren_context *context) {
     ren_status st = REN_OK;
-    const ren_phantom_options options = { .struct_size = sizeof options, .patients = 30, .scans = 4, .severity = 1.0,
-                                          .seed = 2 };
+    const ren_phantom_options options = {
+        .struct_size = sizeof options, .patients = 30, .scans = 4, .severity = 1.0, .seed = 2
+    };
     int compared = 0;
 
     (void)context;
@@ -263,8 +264,7 @@ out:
 }
 
 /* Area under the ROC curve by counting pairs: that of a logistic regression on the one value, either direction. */
-static double auc(const double *value, const int32_t *label, int count)
-{
+static double auc(const double *value, const int32_t *label, int count) {
     double pairs = 0.0, won = 0.0;
 
     for (int p = 0; p < count; p++) {
@@ -278,8 +278,7 @@ static double auc(const double *value, const int32_t *label, int count)
 }
 
 /* 100 patients at the default severity: a lobe's mean HU separates, but not well. */
-static ren_status test_phantom_not_trivial(ren_context *context)
-{
+static ren_status test_phantom_not_trivial(ren_context *context) {
     enum { PATIENTS = 100 };
     ren_status st = REN_OK;
     const ren_phantom_options options = { .struct_size = sizeof options, .patients = PATIENTS, .size = 64, .seed = 1 };
@@ -293,20 +292,21 @@ static ren_status test_phantom_not_trivial(ren_context *context)
         REN_TRY(scan_make(context, &options, patient, 0, &scan));
         measure(&scan, &s);
         label[patient] = scan.truth.label;
-        for (int lobe = 1; lobe <= 5; lobe++) hu[lobe][patient] = s.hu[lobe];
+        for (int lobe = 1; lobe <= 5; lobe++)
+            hu[lobe][patient] = s.hu[lobe];
         scan_free(&scan);
     }
     CHECK(auc(hu[2], label, PATIENTS) > 0.65 && auc(hu[2], label, PATIENTS) < 0.90);
     CHECK(auc(hu[5], label, PATIENTS) > 0.65 && auc(hu[5], label, PATIENTS) < 0.90);
-    for (int lobe = 1; lobe <= 5; lobe++) CHECK(auc(hu[lobe], label, PATIENTS) < 0.90);
+    for (int lobe = 1; lobe <= 5; lobe++)
+        CHECK(auc(hu[lobe], label, PATIENTS) < 0.90);
 out:
     scan_free(&scan);
     return st;
 }
 
 /* Noise has the deviation it is asked for, whatever the kernel: of a sum of independent numbers, not of the code. */
-static ren_status test_phantom_noise(ren_context *context)
-{
+static ren_status test_phantom_noise(ren_context *context) {
     ren_status st = REN_OK;
     double sum = 0.0, square = 0.0, low = 1.0, high = -1.0, step = 0.0, before = 0.0;
 
@@ -337,8 +337,7 @@ out:
     return st;
 }
 
-static ren_status test_phantom_cells(ren_context *context)
-{
+static ren_status test_phantom_cells(ren_context *context) {
     ren_status st = REN_OK;
 
     (void)context;
@@ -353,16 +352,15 @@ out:
     return st;
 }
 
-static ren_status test_phantom_refuses(ren_context *context)
-{
+static ren_status test_phantom_refuses(ren_context *context) {
     ren_status st = REN_OK;
     ren_phantom_options options, good;
     ren_volume *ct = NULL, *lobes = NULL;
 
     REN_TRY(ren_phantom_options_init(&good, sizeof good));
-#define REFUSES(field, value, code, text)                                                                \
-    options = good;                                                                                      \
-    options.field = (value);                                                                             \
+#define REFUSES(field, value, code, text)                                                                              \
+    options = good;                                                                                                    \
+    options.field = (value);                                                                                           \
     CHECK_FAILS(ren_phantom_make(context, &options, 0, 0, NULL, &ct, &lobes, NULL), (code), (text))
     REFUSES(patients, 0, REN_E_INVALID, "patients is 0");
     REFUSES(scans, -1, REN_E_INVALID, "scans is -1");
@@ -378,10 +376,11 @@ out:
     return st;
 }
 
-static ren_status test_phantom_memory(ren_context *context)
-{
+static ren_status test_phantom_memory(ren_context *context) {
     ren_status st = REN_OK;
-    const ren_phantom_options options = { .struct_size = sizeof options, .patients = 2, .scans = 1, .size = 32, .seed = 4 };
+    const ren_phantom_options options = {
+        .struct_size = sizeof options, .patients = 2, .scans = 1, .size = 32, .seed = 4
+    };
     scan_made scan = { 0 };
 
     REN_TRY(scan_make(context, &options, 1, 0, &scan));
@@ -391,14 +390,12 @@ out:
     return st;
 }
 
-static int32_t cancel_at_once(void *user)
-{
+static int32_t cancel_at_once(void *user) {
     (void)user;
     return 1;
 }
 
-static ren_status test_phantom_cancel(ren_context *context)
-{
+static ren_status test_phantom_cancel(ren_context *context) {
     ren_status st = REN_OK;
     const ren_phantom_options options = { .struct_size = sizeof options, .patients = 2, .scans = 1, .size = 96 };
     ren_run_options run = REN_RUN_OPTIONS_INIT;
@@ -415,8 +412,7 @@ out:
 
 /* Reads the scan that the table's row names and compares it with the one made afresh. */
 static ren_status compare_row(ren_context *context, const ren_phantom_options *options, const char *folder,
-                              int32_t patient, int32_t number)
-{
+                              int32_t patient, int32_t number) {
     ren_status st = REN_OK;
     ren_volume *ct = NULL, *lobes = NULL;
     scan_made scan = { 0 };
@@ -432,7 +428,8 @@ static ren_status compare_row(ren_context *context, const ren_phantom_options *o
     CHECK_INT(voxel_count(ct), voxel_count(scan.ct));
     CHECK_INT(memcmp(ct->data, scan.ct->data, 2u * (size_t)voxel_count(ct)), 0);
     CHECK_INT(memcmp(lobes->data, scan.lobes->data, (size_t)voxel_count(ct)), 0);
-    for (int n = 0; n < 12; n++) CHECK_NEAR(ct->affine[n], scan.ct->affine[n], 1e-4);
+    for (int n = 0; n < 12; n++)
+        CHECK_NEAR(ct->affine[n], scan.ct->affine[n], 1e-4);
 out:
     ren_volume_free(ct);
     ren_volume_free(lobes);
@@ -440,11 +437,12 @@ out:
     return st;
 }
 
-static ren_status test_phantom_write(ren_context *context)
-{
+static ren_status test_phantom_write(ren_context *context) {
     static int runs;
     ren_status st = REN_OK;
-    const ren_phantom_options options = { .struct_size = sizeof options, .patients = 3, .scans = 2, .size = 32, .seed = 8 };
+    const ren_phantom_options options = {
+        .struct_size = sizeof options, .patients = 3, .scans = 2, .size = 32, .seed = 8
+    };
     char folder[TEST_PATH], name[64], path[TEST_PATH + 64], line[128];
     char *bytes = NULL;
     size_t size;
@@ -462,7 +460,8 @@ static ren_status test_phantom_write(ren_context *context)
             REN_TRY(compare_row(context, &options, folder, patient, scan));
         }
     }
-    for (const char *c = bytes; *c; c++) rows -= *c == '\n';
+    for (const char *c = bytes; *c; c++)
+        rows -= *c == '\n';
     CHECK_INT(rows, -1); /* the header */
     ren__free(bytes);
     bytes = NULL;
