@@ -266,6 +266,10 @@ ren_status ren__yaml_parse(const char *text, size_t size, const char *name, json
     if (size > REN__DOCUMENT_CAP)
         return ren__error(REN_E_LIMIT, "%s: %zu bytes, more than the %d that a document may have", name, size,
                           REN__DOCUMENT_CAP);
+    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* libyaml passes over it only where it guesses the encoding */
+        text += 3;
+        size -= 3;
+    }
     if (!yaml_parser_initialize(&in.parser)) return out_of_memory(&in);
     yaml_parser_set_encoding(&in.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&in.parser, (const unsigned char *)text, size);
