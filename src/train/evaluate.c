@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Evaluating a study: predictions of the test folds, and the files that come of them. */
+#include "train/evaluate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "graph/op.h"
+#include "moe/moe.h"
+#include "train/study_files.h"
+
+enum { STORED_CAP = 256 << 20 };
+
+/* --------------------------------------------------------------------------------------------------- thresholds */
+
+/* All jobs must be done; their thresholds are all that is taken from them beside the models. */
+static ren_status read_thresholds(ren__evaluation *evaluation)
+{
+    const ren_study *study = evaluation->study;
+    const ren__study_config *config = study->config;
+    ren_status st = REN_OK;
+
+    for (int32_t i = 0; i < config->run_count; i++) {
+        for (int32_t model = 0; model < config->model_count && st == REN_OK; model++) {
+            const ren__job *job = ren__job_find(study, config->run[i], model);
+            ren__model_evaluation *to = &evaluation->model[model];
+            json_t *done = NULL;
+            st = ren__job_record(study, job, "the evaluation", &done);
+            if (st == REN_OK)
+                st = ren__job_number(done, job, "validation", "threshold", &to->threshold[REN__UNIT_SCAN][i]);
+            if (st == REN_OK)
+                st = ren__job_number(done, job, "validation", "patient_threshold",
+                                     &to->threshold[REN__UNIT_PATIENT][i]);
+            json_decref(done);
+        }
+    }
+    return st;
+}
+
+/* -------------------------------------------------------------------------------------------------- predictions */
+
+/* One fold while it is predicted. */
+typedef struct fold_work {
+    ren__evaluation *evaluation;
+    int32_t index, fold; /* index into config->run */
+    int32_t *scans, count;
+    double *probability; /* model x scan of the fold; NaN: the region is empty */
+    ren__run *run;
+} fold_work;
+
+static ren_status load_expert(const ren_study *study, const ren__job *job, ren_expert **expert)
+{
+    char *path = ren__job_path(study, job, "model.safetensors");
+    const ren_status st = path ? ren_expert_load(study->context, path, expert) : ren__out_of_memory();
+
+    ren__free(path);
+    return st;
+}
+
+static ren_status predict_expert(const fold_work *work, int32_t model)
+{
+    ren__evaluation *evaluation = work->evaluation;
+    const ren_study *study = evaluation->study;
+    const ren__study_config *config = study->config;
+    const int32_t singles = config->expert_count * config->region_count;
+    double *to = work->probability + (size_t)model * (size_t)work->count;
+    ren_expert *expert = NULL;
+    ren_scan *scan = NULL;
+    ren_status st = REN_OK;
+
+    REN_TRY(load_expert(study, ren__job_find(study, work->fold, model), &expert));
+    evaluation->model[model].parameters = ren__graph_parameters(expert->graph);
+    evaluation->model[model].flops = ren__graph_flops(expert->graph);
+    for (int32_t i = 0; i < work->count; i++) {
+        double probabilities[REN__MAX_CLASSES];
+        const double steps = (double)singles * work->count;
+        const double done = ((double)model * work->count + i) / steps;
+        REN_TRY(ren__run_progress(work->run, "evaluating", (work->index + done) / config->run_count));
+        REN_TRY(ren__dataset_scan(study->dataset, work->scans[i], work->run, &scan));
+        to[i] = NAN;
+        if (scan->voxels[ren_expert_region(expert)] > 0) {
+            REN_TRY(ren__expert_probabilities(expert, NULL, scan, work->run, probabilities));
+            to[i] = probabilities[1];
+        }
+        ren_scan_free(scan);
+        scan = NULL;
+    }
+out:
+    ren_scan_free(scan);
+    ren_expert_free(expert);
+    return st;
+}
+
+static ren_status add_expert_rows(const fold_work *work, int32_t model)
+{
+    ren_status st = REN_OK;
+
+    for (int32_t i = 0; i < work->count && st == REN_OK; i++) {
+        const ren__prediction item = { .scan = work->scans[i],
+                                       .fold = work->fold,
+                                       .set = REN__SET_TEST,
+                                       .probability =
+                                           work->probability[(size_t)model * (size_t)work->count + (size_t)i] };
+        if (!isnan(item.probability)) st = ren__predictions_add(&work->evaluation->model[model].test, &item);
+    }
+    return st;
+}
+
+/* A mixture from its experts' probabilities and the fold's gate: what ren_mixture_predict computes. */
+static ren_status add_mixture_rows(const fold_work *work, int32_t model)
+{
+    const ren_study *study = work->evaluation->study;
+    const ren__study_config *config = study->config;
+    const int32_t first = config->model[model].expert * config->region_count;
+    ren__model_evaluation *to = &work->evaluation->model[model];
+    ren_gate *gate = NULL;
+    char *path = ren__job_path(study, ren__job_find(study, work->fold, model), "model.safetensors");
+    ren_status st = path ? ren_gate_load(study->context, path, &gate) : ren__out_of_memory();
+
+    for (int32_t i = 0; i < work->count && st == REN_OK; i++) {
+        ren__prediction item = { .scan = work->scans[i], .fold = work->fold, .set = REN__SET_TEST };
+        double probability[REN_REGION_COUNT];
+        for (int32_t region = 0; region < REN_REGION_COUNT; region++)
+            probability[region] = NAN;
+        for (int32_t k = 0; k < config->region_count; k++)
+            probability[config->region[k]] =
+                work->probability[(size_t)(first + k) * (size_t)work->count + (size_t)i];
+        st = ren__ensemble_combine(gate, probability, &item);
+        if (st == REN_OK) st = ren__predictions_add(&to->test, &item);
+    }
+    to->parameters = 0;
+    to->flops = 0.0;
+    for (int32_t k = 0; k < config->region_count; k++) {
+        to->parameters += work->evaluation->model[first + k].parameters;
+        to->flops += work->evaluation->model[first + k].flops;
+    }
+    ren_gate_free(gate);
+    ren__free(path);
+    return st;
+}
+
+static ren_status predict_fold(ren__evaluation *evaluation, int32_t index, ren__run *run)
+{
+    ren_context *context = evaluation->context;
+    const ren_study *study = evaluation->study;
+    const ren__study_config *config = study->config;
+    const size_t singles = (size_t)config->expert_count * (size_t)config->region_count;
+    fold_work work = { .evaluation = evaluation, .index = index, .fold = config->run[index], .run = run };
+    ren_status st = REN_OK;
+
+    REN_CALLOC(work.scans, (size_t)study->cohort->count);
+    work.count = ren__split_scans(study->split, study->cohort, work.fold, REN__SET_TEST, work.scans);
+    REN_CALLOC(work.probability, singles * (size_t)work.count);
+    for (int32_t model = 0; model < config->model_count; model++) {
+        if (config->model[model].mixture >= 0) {
+            REN_TRY(add_mixture_rows(&work, model));
+            continue;
+        }
+        REN_TRY(predict_expert(&work, model));
+        REN_TRY(add_expert_rows(&work, model));
+    }
+    evaluation->scans += work.count;
+out:
+    ren__free(work.probability);
+    ren__free(work.scans);
+    return st;
+}
+
+/* -------------------------------------------------------------------------------------------------------- files */
+
+static ren_status write_predictions(const ren__evaluation *evaluation)
+{
+    const ren_study *study = evaluation->study;
+    const ren__study_config *config = study->config;
+    ren_status st = REN_OK;
+
+    for (int32_t model = 0; model < config->model_count && st == REN_OK; model++) {
+        ren__predictions all = { .context = study->context };
+        char *path = ren__path_join(study->context, study->folder, "predictions/%s.csv", config->model[model].name);
+        if (!path) st = ren__out_of_memory();
+        for (int32_t i = 0; i < config->run_count && st == REN_OK; i++) {
+            char *table = ren__job_path(study, ren__job_find(study, config->run[i], model), "validation.csv");
+            st = table ? ren__predictions_read(&all, study->cohort, table) : ren__out_of_memory();
+            ren__free(table);
+        }
+        if (st == REN_OK) st = ren__predictions_append(&all, &evaluation->model[model].test);
+        if (st == REN_OK) st = ren__predictions_write(&all, study->cohort, path);
+        ren__predictions_free(&all);
+        ren__free(path);
+    }
+    return st;
+}
+
+static ren_status write_text(const ren_study *study, const char *name, const ren_text *text)
+{
+    char *path = ren__path_join(study->context, study->folder, "%s", name);
+    const ren_status st = path ? ren__file_write(path, ren_text_data(text), ren_text_size(text)) : ren__out_of_memory();
+
+    ren__free(path);
+    return st;
+}
+
+/* The JSON last: its presence means that the study has been evaluated. */
+static ren_status write_files(const ren__evaluation *evaluation, ren_text **json)
+{
+    ren_text *csv = NULL, *html = NULL, *text = NULL;
+    json_t *tree = NULL;
+    ren_status st = REN_OK;
+
+    REN_TRY(write_predictions(evaluation));
+    REN_TRY(ren__text_create(evaluation->context, &csv));
+    REN_TRY(ren__evaluation_csv(evaluation, csv));
+    REN_TRY(ren__text_create(evaluation->context, &html));
+    REN_TRY(ren__evaluation_html(evaluation, html));
+    REN_TRY(ren__evaluation_json(evaluation, &tree));
+    REN_TRY(ren__json_write(evaluation->context, tree, 2, &text));
+    ren__text_add(text, "\n");
+    REN_TRY(text->status);
+    REN_TRY(write_text(evaluation->study, "evaluation.csv", csv));
+    REN_TRY(write_text(evaluation->study, "evaluation.html", html));
+    REN_TRY(write_text(evaluation->study, "evaluation.json", text));
+    *json = text;
+    text = NULL;
+out:
+    json_decref(tree);
+    ren_text_free(text);
+    ren_text_free(html);
+    ren_text_free(csv);
+    return st;
+}
+
+/* What is stored, or NULL, and how often the test folds have been read. */
+static ren_status read_stored(const ren_study *study, ren_text **text, int64_t *number)
+{
+    ren_context *context = study->context;
+    char *path = ren__path_join(context, study->folder, "evaluation.json");
+    char *bytes = NULL;
+    size_t size = 0;
+    json_t *tree = NULL;
+    ren_status st = REN_OK;
+
+    *text = NULL;
+    *number = 0;
+    if (!path) return ren__out_of_memory();
+    if (!ren__path_exists(path)) goto out;
+    REN_TRY(ren__file_read(context, path, STORED_CAP, &bytes, &size));
+    REN_TRY(ren__json_parse(bytes, size, path, &tree));
+    REN_TRY(ren__get_integer(tree, "evaluations", path, 1, INT32_MAX, number));
+    REN_TRY(ren__text_create(context, text));
+    ren__text_add_bytes(*text, bytes, size);
+    st = (*text)->status;
+out:
+    if (st != REN_OK) {
+        ren_text_free(*text);
+        *text = NULL;
+    }
+    json_decref(tree);
+    ren__free(bytes);
+    ren__free(path);
+    return st;
+}
+
+/* --------------------------------------------------------------------------------------------------- evaluation */
+
+static void evaluation_end(ren__evaluation *evaluation)
+{
+    const int32_t count = evaluation->model ? evaluation->study->config->model_count : 0;
+
+    for (int32_t i = 0; i < count; i++) {
+        ren__predictions_free(&evaluation->model[i].test);
+        for (int32_t unit = 0; unit < REN__UNIT_COUNT; unit++)
+            ren__sample_free(&evaluation->model[i].level[unit].sample);
+    }
+    ren__free(evaluation->other);
+    ren__free(evaluation->model);
+}
+
+static ren_status evaluate(ren_study *study, int64_t number, ren__run *run, ren_text **json)
+{
+    ren_context *context = study->context;
+    ren__evaluation evaluation = { .study = study, .context = context, .number = number };
+    ren_status st = REN_OK;
+
+    REN_CALLOC(evaluation.model, (size_t)study->config->model_count);
+    for (int32_t i = 0; i < study->config->model_count; i++)
+        evaluation.model[i].test.context = context;
+    REN_TRY(read_thresholds(&evaluation));
+    REN_TRY(ren__study_need_data(study));
+    for (int32_t i = 0; i < study->config->run_count; i++)
+        REN_TRY(predict_fold(&evaluation, i, run));
+    REN_TRY(ren__evaluation_measure(&evaluation, run));
+    REN_TRY(write_files(&evaluation, json));
+    ren__log_append(study->log, "evaluated: test folds read for the %d. time, %d scans", (int)number,
+                    (int)evaluation.scans);
+out:
+    evaluation_end(&evaluation);
+    return st;
+}
+
+ren_status ren_study_evaluate(ren_study *study, int32_t again, const ren_run_options *options, ren_text **json)
+{
+    ren_text *stored = NULL;
+    int64_t number = 0;
+    ren__run run;
+    int lock = -1;
+
+    REN_REQUIRE(json != NULL);
+    *json = NULL;
+    REN_REQUIRE(study != NULL);
+    ren_status st = ren__run_begin(&run, study->context, options);
+    if (st != REN_OK) goto out;
+    REN_TRY(ren__folder_lock(study->folder, 1, &lock));
+    REN_TRY(read_stored(study, &stored, &number));
+    if (stored && !again) {
+        *json = stored;
+        stored = NULL;
+        goto out;
+    }
+    REN_TRY(evaluate(study, number + 1, &run, json));
+    REN_TRY(ren__run_progress(&run, "evaluating", 1.0));
+out:
+    if (st != REN_OK) {
+        ren_text_free(*json);
+        *json = NULL;
+    }
+    ren__folder_unlock(lock);
+    ren_text_free(stored);
+    return ren__run_end(&run, st);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The evaluation's pictures as inline SVG: ROC curves, calibration, AUC of models. Colours of axes follow the page. */
+#include <math.h>
+#include <string.h>
+
+#include "format/names.h"
+#include "moe/report_parts.h"
+#include "train/evaluate.h"
+
+/* Told apart by eyes of all kinds, on light and dark paper. */
+const char *const ren__plot_colours[REN__PLOT_SERIES] = { "#2f7ed8", "#d9742b", "#2a9d76",
+                                                          "#b5519c", "#8c7a1f", "#7a8288" };
+
+/* The square of a plot with axes from 0 to 1, in the viewBox's units. */
+enum { LEFT = 46, TOP = 10, SIDE = 300, PLOT_WIDTH = LEFT + SIDE + 14, PLOT_HEIGHT = TOP + SIDE + 44 };
+
+static void point(ren_text *text, double x, double y)
+{
+    ren__add_fixed(text, LEFT + SIDE * x, 1);
+    ren__text_add(text, ",");
+    ren__add_fixed(text, TOP + SIDE * (1.0 - y), 1);
+    ren__text_add(text, " ");
+}
+
+static void frame(ren_text *text, const char *label, const char *x_title, const char *y_title)
+{
+    ren__text_addf(text, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", PLOT_WIDTH,
+                   PLOT_HEIGHT, label);
+    for (int tick = 0; tick <= 5; tick++) {
+        const int x = LEFT + SIDE * tick / 5, y = TOP + SIDE - SIDE * tick / 5;
+        ren__text_addf(text,
+                       "<path class=\"grid\" d=\"M%d %dV%dM%d %dH%d\"/><text x=\"%d\" y=\"%d\" "
+                       "text-anchor=\"middle\">%s</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n",
+                       x, TOP, TOP + SIDE, LEFT, y, LEFT + SIDE, x, TOP + SIDE + 17,
+                       (const char *[]){ "0", "0.2", "0.4", "0.6", "0.8", "1" }[tick], LEFT - 6, y + 4,
+                       (const char *[]){ "0", "0.2", "0.4", "0.6", "0.8", "1" }[tick]);
+    }
+    ren__text_addf(text,
+                   "<path class=\"chance\" d=\"M%d %dL%d %d\"/><text class=\"axis\" x=\"%d\" y=\"%d\" "
+                   "text-anchor=\"middle\">%s</text><text class=\"axis\" transform=\"translate(12 %d) rotate(-90)\" "
+                   "text-anchor=\"middle\">%s</text>\n",
+                   LEFT, TOP + SIDE, LEFT + SIDE, TOP, LEFT + SIDE / 2, TOP + SIDE + 36, x_title, TOP + SIDE / 2,
+                   y_title);
+}
+
+static int compare_scores(const void *items, size_t a, size_t b)
+{
+    const double *score = items;
+
+    return (score[a] > score[b]) - (score[a] < score[b]);
+}
+
+/* Units by rising score; NULL sets the text's status. The caller's. */
+static size_t *rising(const ren__evaluation *evaluation, const ren__sample *sample, ren_text *text)
+{
+    const size_t count = (size_t)sample->count;
+    size_t *order = ren__calloc(evaluation->context, count, sizeof *order);
+
+    if (order)
+        ren__sort_indices(order, count, compare_scores, sample->score);
+    else if (text->status == REN_OK)
+        text->status = ren__out_of_memory();
+    return order;
+}
+
+/* From the highest score down; equal scores are one step, which is then a slope. */
+static void roc_line(const ren__evaluation *evaluation, const ren__level *level, const char *colour, ren_text *text)
+{
+    const ren__sample *sample = &level->sample;
+    const double positives = level->pooled.metrics.positives, negatives = sample->count - positives;
+    size_t *order = rising(evaluation, sample, text);
+    double hits = 0.0, alarms = 0.0;
+
+    if (!order) return;
+    ren__text_addf(text, "<polyline class=\"line\" stroke=\"%s\" points=\"", colour);
+    point(text, 0.0, 0.0);
+    for (int32_t i = sample->count - 1; i >= 0; i--) {
+        const int last = i == 0 || sample->score[order[i - 1]] < sample->score[order[i]];
+        if (sample->label[order[i]])
+            hits += 1.0;
+        else
+            alarms += 1.0;
+        if (last) point(text, alarms / negatives, hits / positives);
+    }
+    ren__text_add(text, "\"/>\n");
+    ren__free(order);
+}
+
+/* Where the fold's thresholds put the pooled decisions. */
+static void roc_dot(const ren__level *level, const char *colour, ren_text *text)
+{
+    ren__text_add(text, "<circle cx=\"");
+    ren__add_fixed(text, LEFT + SIDE * (1.0 - level->pooled.metrics.specificity), 1);
+    ren__text_add(text, "\" cy=\"");
+    ren__add_fixed(text, TOP + SIDE * (1.0 - level->pooled.metrics.sensitivity), 1);
+    ren__text_addf(text, "\" r=\"4.5\" fill=\"%s\" class=\"dot\"/>\n", colour);
+}
+
+void ren__plot_roc(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text)
+{
+    frame(text, "ROC curves", "1 - specificity", "Sensitivity");
+    for (int32_t i = count - 1; i >= 0; i--) { /* the first on top */
+        const ren__level *level = &evaluation->model[models[i]].level[REN__UNIT_PATIENT];
+        if (!level->pooled.defined) continue;
+        roc_line(evaluation, level, ren__plot_colours[i], text);
+        roc_dot(level, ren__plot_colours[i], text);
+    }
+    ren__text_add(text, "</svg>\n");
+}
+
+/* The bins of the calibration error: equal numbers of patients, by probability. */
+static void calibration_line(const ren__evaluation *evaluation, const ren__sample *sample, const char *colour,
+                             ren_text *text)
+{
+    size_t *order = rising(evaluation, sample, text);
+    double x[REN__CALIBRATION_BINS], y[REN__CALIBRATION_BINS];
+    int bins = 0;
+
+    if (!order) return;
+    for (int64_t bin = 0; bin < REN__CALIBRATION_BINS; bin++) {
+        const int64_t begin = bin * sample->count / REN__CALIBRATION_BINS;
+        const int64_t end = (bin + 1) * sample->count / REN__CALIBRATION_BINS;
+        double probability = 0.0, positive = 0.0;
+        for (int64_t i = begin; i < end; i++) {
+            probability += sample->score[order[i]];
+            positive += sample->label[order[i]];
+        }
+        if (begin == end) continue;
+        x[bins] = probability / (double)(end - begin);
+        y[bins++] = positive / (double)(end - begin);
+    }
+    ren__text_addf(text, "<polyline class=\"line\" stroke=\"%s\" points=\"", colour);
+    for (int i = 0; i < bins; i++)
+        point(text, x[i], y[i]);
+    ren__text_addf(text, "\"/><g fill=\"%s\">", colour);
+    for (int i = 0; i < bins; i++) {
+        ren__text_add(text, "<circle r=\"3\" cx=\"");
+        ren__add_fixed(text, LEFT + SIDE * x[i], 1);
+        ren__text_add(text, "\" cy=\"");
+        ren__add_fixed(text, TOP + SIDE * (1.0 - y[i]), 1);
+        ren__text_add(text, "\"/>");
+    }
+    ren__text_add(text, "</g>\n");
+    ren__free(order);
+}
+
+void ren__plot_calibration(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text)
+{
+    frame(text, "Calibration curves", "Predicted probability", "Share of ILD");
+    for (int32_t i = count - 1; i >= 0; i--)
+        calibration_line(evaluation, &evaluation->model[models[i]].level[REN__UNIT_PATIENT].sample,
+                         ren__plot_colours[i], text);
+    ren__text_add(text, "</svg>\n");
+}
+
+/* --------------------------------------------------------------------------------------------------- AUC bars */
+
+enum { BAR_LEFT = 180, BAR_WIDTH = 520, BAR_STEP = 26, BAR_HEIGHT = 14, BAR_TOP = 6, BAR_RIGHT = 60 };
+
+static void bar_x(ren_text *text, double share)
+{
+    ren__add_fixed(text, BAR_LEFT + BAR_WIDTH * share, 1);
+}
+
+static void bar_row(const ren__evaluation *evaluation, int32_t model, int y, ren_text *text)
+{
+    const ren__study_config *config = evaluation->study->config;
+    const ren__level *level = &evaluation->model[model].level[REN__UNIT_PATIENT];
+    const int middle = y + BAR_HEIGHT / 2;
+
+    ren__text_addf(text, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", BAR_LEFT - 10, middle + 4);
+    ren__text_add_html(text, config->model[model].name);
+    ren__text_add(text, "</text>");
+    if (!level->pooled.defined) {
+        ren__text_addf(text, "<text x=\"%d\" y=\"%d\">one class only</text>\n", BAR_LEFT + 6, middle + 4);
+        return;
+    }
+    ren__text_addf(text, "<rect x=\"%d\" y=\"%d\" height=\"%d\" fill=\"%s\" fill-opacity=\".75\" width=\"", BAR_LEFT, y,
+                   BAR_HEIGHT, ren__plot_colours[config->model[model].mixture >= 0 ? 0 : 5]);
+    ren__add_fixed(text, BAR_WIDTH * level->pooled.metrics.auc, 1);
+    ren__text_add(text, "\"/><path class=\"whisker\" d=\"M");
+    bar_x(text, level->bootstrap.low);
+    ren__text_addf(text, " %dH", middle);
+    bar_x(text, level->bootstrap.high);
+    ren__text_add(text, "\"/>");
+    for (int32_t i = 0; i < config->run_count && config->run_count > 1; i++) {
+        if (!level->fold[i].defined) continue;
+        ren__text_add(text, "<circle class=\"fold\" r=\"3\" cx=\"");
+        bar_x(text, level->fold[i].metrics.auc);
+        ren__text_addf(text, "\" cy=\"%d\"/>", middle);
+    }
+    ren__text_addf(text, "<text x=\"%d\" y=\"%d\">", BAR_LEFT + BAR_WIDTH + 12, middle + 4);
+    ren__add_fixed(text, level->pooled.metrics.auc, 3);
+    ren__text_add(text, "</text>\n");
+}
+
+void ren__plot_bars(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text)
+{
+    const int bottom = BAR_TOP + BAR_STEP * count;
+
+    ren__text_addf(text, "<svg class=\"plot wide\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"AUC of the models\">\n",
+                   BAR_LEFT + BAR_WIDTH + BAR_RIGHT, bottom + 24);
+    for (int tick = 0; tick <= 10; tick++) {
+        const int x = BAR_LEFT + BAR_WIDTH * tick / 10;
+        ren__text_addf(text, "<path class=\"%s\" d=\"M%d %dV%d\"/>", tick == 5 ? "chance" : "grid", x, BAR_TOP, bottom);
+        ren__text_addf(text, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s%d</text>\n", x, bottom + 17,
+                       tick == 10 || tick == 0 ? "" : "0.", tick == 10 ? 1 : tick);
+    }
+    for (int32_t i = 0; i < count; i++)
+        bar_row(evaluation, models[i], BAR_TOP + BAR_STEP * i + (BAR_STEP - BAR_HEIGHT) / 2, text);
+    ren__text_add(text, "</svg>\n");
+}
