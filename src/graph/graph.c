@@ -177,23 +177,28 @@ const ren__parameter *ren__graph_parameter_at(const ren__graph *graph, int32_t i
     return &graph->parameters[index];
 }
 
-int32_t ren__graph_parameter(ren__graph *graph, const char *name, const char *suffix, ren__shape shape,
-                             ren__initialiser initialiser, int trained) {
-    char full[256];
+int32_t ren__graph_share_parameter(ren__graph *graph, const ren__parameter *parameter) {
     if (graph->status != REN_OK) return -1;
-    if (snprintf(full, sizeof full, "%s.%s", name, suffix) >= (int)sizeof full)
-        return ren__graph_fail(graph, REN_E_INVALID, "the parameter name %.64s... is too long", name);
     for (int32_t i = 0; i < graph->parameter_count; i++)
-        if (strcmp(graph->parameters[i].name, full) == 0) {
-            if (ren__shape_equal(&graph->parameters[i].shape, &shape)) return i;
-            return ren__graph_fail(graph, REN_E_INTERNAL, "parameter %s is used with two shapes", full);
+        if (strcmp(graph->parameters[i].name, parameter->name) == 0) {
+            if (ren__shape_equal(&graph->parameters[i].shape, &parameter->shape)) return i;
+            return ren__graph_fail(graph, REN_E_INTERNAL, "parameter %s is used with two shapes", parameter->name);
         }
-    const char *copy = copy_name(graph, full);
+    const char *copy = copy_name(graph, parameter->name);
     if (!copy || !grow(graph, &graph->parameters, graph->parameter_count, &graph->parameter_room,
                        sizeof *graph->parameters))
         return -1;
-    graph->parameters[graph->parameter_count] = (ren__parameter){ copy, shape, initialiser, trained };
+    graph->parameters[graph->parameter_count] = *parameter;
+    graph->parameters[graph->parameter_count].name = copy;
     return graph->parameter_count++;
+}
+
+int32_t ren__graph_parameter(ren__graph *graph, const char *name, const char *suffix, ren__shape shape,
+                             ren__initialiser initialiser, int trained) {
+    char full[256];
+    if (snprintf(full, sizeof full, "%s.%s", name, suffix) >= (int)sizeof full)
+        return ren__graph_fail(graph, REN_E_INVALID, "the parameter name %.64s... is too long", name);
+    return ren__graph_share_parameter(graph, &(ren__parameter){ full, shape, initialiser, trained });
 }
 
 ren__value ren__graph_add(ren__graph *graph, const ren__op *op, const void *options, const ren__value *inputs,
@@ -220,6 +225,31 @@ ren__value ren__graph_add(ren__graph *graph, const ren__op *op, const void *opti
         return REN__NONE;
     graph->nodes[graph->node_count++] = node;
     return node->output;
+}
+
+ren__value ren__graph_add_like(ren__graph *graph, const ren__graph *other, const ren__node *node, const void *options,
+                               const ren__value *inputs) {
+    int32_t parameters[REN__MAX_PARAMETERS];
+    for (int32_t i = 0; i < node->parameter_count; i++) {
+        parameters[i] = ren__graph_share_parameter(graph, &other->parameters[node->parameter[i]]);
+    }
+    return ren__graph_add(graph, node->op, options, inputs, node->input_count, parameters, node->parameter_count);
+}
+
+int32_t ren__graph_value_count(const ren__graph *graph) {
+    return graph->tensor_count;
+}
+
+ren_context *ren__graph_context(const ren__graph *graph) {
+    return graph->context;
+}
+
+int32_t ren__graph_node_count(const ren__graph *graph) {
+    return graph->node_count;
+}
+
+const ren__node *ren__graph_node_at(const ren__graph *graph, int32_t index) {
+    return graph->nodes[index];
 }
 
 int64_t ren__graph_parameters(const ren__graph *graph) {
@@ -252,7 +282,7 @@ static int copy_items(ren__graph *graph, void *items, const void *source, int32_
     return 1;
 }
 
-ren_status ren__graph_clone(const ren__graph *graph, ren__graph **out) {
+ren_status ren__graph_copy(const ren__graph *graph, ren__graph **out) {
     ren_status st = REN_OK;
     ren__graph *copy = NULL;
     REN_TRY(ren__graph_status(graph));

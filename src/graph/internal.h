@@ -30,12 +30,8 @@ struct ren__graph {
     char message[256];
 };
 
-/* A copy that may be changed: same values, parameters and ends. */
-ren_status ren__graph_clone(const ren__graph *graph, ren__graph **out);
 /* Rewrites the graph for a mode: drops what is the identity, lets operators absorb their only reader. */
 ren_status ren__graph_fuse(ren__graph *graph, int32_t mode);
-/* How many nodes read a value; a graph output counts as one more reader. */
-int32_t ren__graph_readers(const ren__graph *graph, ren__value value, const ren__node **last);
 
 /* Floating-point operations of one node's forward pass. */
 double ren__node_flops(const ren__graph *graph, const ren__node *node);

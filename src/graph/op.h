@@ -56,6 +56,7 @@ typedef struct ren__step {
     uint64_t seed;
     uint32_t epoch;
     const uint32_t *samples;
+    int64_t origin[3]; /* of a cropped network's box within the whole input (ops/crop.h) */
 } ren__step;
 
 /* What backward reads besides the output's gradient. */
@@ -99,6 +100,20 @@ ren__value ren__graph_add(ren__graph *graph, const ren__op *op, const void *opti
 /* A parameter, "name.suffix"; an existing one of the same name and shape is shared. -1 once the graph has failed. */
 int32_t ren__graph_parameter(ren__graph *graph, const char *name, const char *suffix, ren__shape shape,
                              ren__initialiser initialiser, int trained);
+/* Nodes in an order that respects what needs what; and how many readers a value has, an output counting as one more
+ * (`last`, nullable, gets one that is a node). */
+int32_t ren__graph_node_count(const ren__graph *graph);
+const ren__node *ren__graph_node_at(const ren__graph *graph, int32_t index);
+int32_t ren__graph_readers(const ren__graph *graph, ren__value value, const ren__node **last);
+/* Adds a node of another graph with new inputs; parameters are found again by name. */
+ren__value ren__graph_add_like(ren__graph *graph, const ren__graph *other, const ren__node *node, const void *options,
+                               const ren__value *inputs);
+/* The same parameter in this graph: added where it is not there yet. -1 once the graph has failed. */
+int32_t ren__graph_share_parameter(ren__graph *graph, const ren__parameter *parameter);
+int32_t ren__graph_value_count(const ren__graph *graph);
+ren_context *ren__graph_context(const ren__graph *graph);
+/* A copy that may be added to: same values, nodes, parameters and ends. */
+ren_status ren__graph_copy(const ren__graph *graph, ren__graph **out);
 int32_t ren__graph_parameter_count(const ren__graph *graph);
 const ren__parameter *ren__graph_parameter_at(const ren__graph *graph, int32_t index);
 /* Makes the graph fail. Returns REN__NONE. */

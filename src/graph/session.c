@@ -111,7 +111,7 @@ static ren_status start(const ren__graph *graph, ren__weights *weights, int32_t 
     session->context = ren__context_retain(context);
     session->mode = mode;
     session->weights = weights ? ren__weights_retain(weights) : NULL;
-    REN_TRY(ren__graph_clone(graph, &session->graph));
+    REN_TRY(ren__graph_copy(graph, &session->graph));
     REN_TRY(ren__graph_fuse(session->graph, mode));
     REN_TRY(plan_steps(session));
     *out = session;
@@ -199,6 +199,11 @@ ren_status ren__session_randomness(ren__session *session, uint64_t seed, uint32_
         session->steps[i].samples = session->samples;
     }
     return REN_OK;
+}
+
+void ren__session_place(ren__session *session, const int64_t origin[3]) {
+    for (int32_t i = 0; i < session->graph->node_count; i++)
+        memcpy(session->steps[i].origin, origin, sizeof session->steps[i].origin);
 }
 
 ren_status ren__session_run(ren__session *session, ren__run *run) {

@@ -300,3 +300,9 @@ ren__value ren__conv(ren__graph *graph, ren__value x, const char *name, const re
         parameters[1] = ren__graph_parameter(graph, name, "bias", ren__shape_of(1, &options->channels), uniform, 1);
     return ren__graph_add(graph, &ren__conv_op, &n, &x, 1, parameters, 1 + !options->no_bias);
 }
+
+ren__value ren__conv_unpadded(ren__graph *graph, const ren__graph *other, const ren__node *node, ren__value x) {
+    conv_node n = *(const conv_node *)node->options;
+    memset(n.o.pad, 0, sizeof n.o.pad);
+    return ren__graph_add_like(graph, other, node, &n, &x);
+}

@@ -12,6 +12,9 @@ extern const ren__op ren__activate_op, ren__batch_norm_op, ren__max_pool_op;
 ren__activation ren__activate_kind(const ren__node *node);
 void ren__max_pool_window(const ren__node *node, int64_t *kernel, int64_t *stride);
 
+/* The convolution of a node of another graph, with no padding. */
+ren__value ren__conv_unpadded(ren__graph *graph, const ren__graph *other, const ren__node *node, ren__value x);
+
 /* Channels last: the product of all axes but the last, and the last. */
 int64_t ren__rows_of(const ren__shape *shape);
 int64_t ren__channels_of(const ren__shape *shape);

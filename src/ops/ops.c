@@ -5,7 +5,7 @@
 #include "ops/internal.h"
 
 extern const ren__op ren__conv_op, ren__linear_op, ren__average_pool_op, ren__dropout_op,
-    ren__flatten_op, ren__reshape_op, ren__softmax_op, ren__add_op, ren__cross_entropy_op;
+    ren__flatten_op, ren__reshape_op, ren__softmax_op, ren__add_op, ren__cross_entropy_op, ren__halo_op, ren__box_linear_op;
 
 const ren__op *const ren__ops[] = {
     &ren__conv_op,
@@ -20,6 +20,8 @@ const ren__op *const ren__ops[] = {
     &ren__softmax_op,
     &ren__add_op,
     &ren__cross_entropy_op,
+    &ren__halo_op,
+    &ren__box_linear_op,
     NULL,
 };
 

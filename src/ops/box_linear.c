@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A linear layer on a flattened map of which only a box differs from its background: the rest is in `base`. */
+#include <string.h>
+
+#include "kernels/vector.h"
+#include "ops/background.h"
+#include "ops/internal.h"
+
+enum { OUTPUTS_A_CHUNK = 8 };
+
+typedef struct box_node {
+    const ren__background *background;
+    const float *base;
+    int64_t features;
+} box_node;
+
+static ren_status infer(const ren__graph *graph, const ren__node *node, ren__shape *output) {
+    const box_node *n = node->options;
+    const ren__shape *input = ren__graph_shape(graph, node->input[0]);
+    if (input->dim[0] != 1 || ren__channels_of(input) != n->background->channels)
+        return ren__error(REN_E_INTERNAL, "box_linear: the background is of another map, or the batch is not 1");
+    *output = ren__shape_of(2, (int64_t[]){ 1, n->features });
+    return REN_OK;
+}
+
+/* Differences from the background, channel by channel and plane by plane, each a run over whole rows of the map (0
+ * outside the box), so that it meets a contiguous run of W. */
+static ren_status plan(ren__step *step) {
+    const box_node *n = step->node->options;
+    ren__extent e = ren__extent_of(&step->input_shape[0]);
+    step->scratch_bytes =
+        (size_t)(e.channels * e.size[0] * e.size[1] * n->background->size[2]) * sizeof(float);
+    return REN_OK;
+}
+
+typedef struct box_job {
+    const ren__step *step;
+    const ren__vector *vector;
+    const ren__background *background;
+    const float *base;
+    ren__extent box;
+    int64_t corner[3];
+    float *difference;
+} box_job;
+
+static void subtract_background(const box_job *j) {
+    int64_t width = j->background->size[2], run = j->box.size[1] * width, channels = j->box.channels;
+    memset(j->difference, 0, (size_t)(channels * j->box.size[0] * run) * sizeof(float));
+    for (int64_t d = 0; d < j->box.size[0]; d++)
+        for (int64_t h = 0; h < j->box.size[1]; h++)
+            for (int64_t w = 0; w < j->box.size[2]; w++) {
+                const float *x = j->step->input[0] + ((d * j->box.size[1] + h) * j->box.size[2] + w) * channels;
+                const float *b =
+                    ren__background_cell(j->background, j->corner[0] + d, j->corner[1] + h, j->corner[2] + w);
+                float *to = j->difference + d * run + h * width + j->corner[2] + w;
+                for (int64_t c = 0; c < channels; c++)
+                    to[c * j->box.size[0] * run] = x[c] - b[c];
+            }
+}
+
+static void outputs(void *argument, int64_t begin, int64_t end, int32_t thread) {
+    const box_job *j = argument;
+    const int64_t *size = j->background->size;
+    int64_t run = j->box.size[1] * size[2], columns = size[0] * size[1] * size[2] * j->box.channels;
+    (void)thread;
+    for (int64_t o = begin; o < end; o++) {
+        double sum = (double)j->base[o];
+        for (int64_t c = 0; c < j->box.channels; c++)
+            for (int64_t d = 0; d < j->box.size[0]; d++) {
+                const float *w = j->step->parameter[0] + o * columns +
+                                 ((c * size[0] + j->corner[0] + d) * size[1] + j->corner[1]) * size[2];
+                sum += j->vector->dot(w, j->difference + (c * j->box.size[0] + d) * run, run);
+            }
+        j->step->output[o] = (float)sum;
+    }
+}
+
+static ren_status forward(ren__step *step) {
+    const box_node *n = step->node->options;
+    box_job j = { step, ren__vector_for(step->context), n->background, n->base, ren__extent_of(&step->input_shape[0]),
+                  { 0 }, step->scratch };
+    for (int i = 0; i < 3; i++)
+        j.corner[i] = step->origin[i] / n->background->stride[i];
+    subtract_background(&j);
+    ren__parallel_for(step->context, step->run, n->features, OUTPUTS_A_CHUNK, outputs, &j);
+    return REN_OK;
+}
+
+static double flops(const ren__graph *graph, const ren__node *node) {
+    const box_node *n = node->options;
+    return 2.0 * (double)ren__shape_elements(ren__graph_shape(graph, node->input[0])) * (double)n->features;
+}
+
+const ren__op ren__box_linear_op = {
+    .name = "box_linear",
+    .option_bytes = sizeof(box_node),
+    .flags = REN__NO_GRADIENT,
+    .infer = infer,
+    .plan = plan,
+    .forward = forward,
+    .flops = flops,
+};
+
+ren__value ren__box_linear(ren__graph *graph, ren__value box, const ren__background *background, const float *base,
+                           int32_t weight_parameter, int64_t features) {
+    box_node n = { background, base, features };
+    return ren__graph_add(graph, &ren__box_linear_op, &n, &box, 1, &weight_parameter, 1);
+}
