@@ -227,17 +227,11 @@ out:
 
 ren_status ren__expert_file_parse(ren_context *context, const json_t *model, ren_expert **out)
 {
-    const json_t *stored;
     ren_preset preset = { .struct_size = sizeof preset };
-    int64_t classes = 0;
-    ren_status st = REN_OK;
+    int64_t classes;
+    const ren_status st = ren__model_input(model, &preset, &classes);
 
-    REN_TRY(ren__need_member(model, "preset", "ren.model", JSON_OBJECT, &stored));
-    REN_TRY(ren__preset_parse(stored, "preset", &preset));
-    REN_TRY(ren__get_integer(model, "classes", "ren.model", 2, REN__MAX_CLASSES, &classes));
-    REN_TRY(ren__expert_parse(context, model, "ren.model", &preset, classes, out));
-out:
-    return st;
+    return st == REN_OK ? ren__expert_parse(context, model, "ren.model", &preset, classes, out) : st;
 }
 
 ren_status ren_expert_load(ren_context *context, const char *path, ren_expert **out)
@@ -258,7 +252,7 @@ ren_status ren_expert_load(ren_context *context, const char *path, ren_expert **
     ren__safetensors_close(file);
     if (st != REN_OK) {
         ren_expert_free(expert);
-        return ren__error_context(st, "%s", path);
+        return ren__model_error(st, path);
     }
     *out = expert;
     return REN_OK;

@@ -230,7 +230,7 @@ ren_status ren_gate_load(ren_context *context, const char *path, ren_gate **out)
     if (st == REN_OK) st = ren__gate_parse(context, model, "ren.model", &gate);
     json_decref(model);
     ren__safetensors_close(file);
-    if (st != REN_OK) return ren__error_context(st, "%s", path);
+    if (st != REN_OK) return ren__model_error(st, path);
     *out = gate;
     return REN_OK;
 }

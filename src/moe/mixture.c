@@ -131,15 +131,13 @@ ren_status ren_mixture_create(ren_context *context, ren_expert *const *experts, 
 static ren_status parse_experts(ren_context *context, const json_t *model, ren_expert *experts[REN_REGION_COUNT],
                                 size_t *count)
 {
-    const json_t *list, *stored;
+    const json_t *list;
     ren_preset preset = { .struct_size = sizeof preset };
-    int64_t classes = 0;
+    int64_t classes;
     ren_status st = REN_OK;
 
     REN_TRY(ren__need_member(model, "experts", "ren.model", JSON_ARRAY, &list));
-    REN_TRY(ren__need_member(model, "preset", "ren.model", JSON_OBJECT, &stored));
-    REN_TRY(ren__preset_parse(stored, "preset", &preset));
-    REN_TRY(ren__get_integer(model, "classes", "ren.model", 2, REN__MAX_CLASSES, &classes));
+    REN_TRY(ren__model_input(model, &preset, &classes));
     if (json_array_size(list) < 1 || json_array_size(list) > REN_REGION_COUNT)
         REN_FAIL(REN_E_FORMAT, "ren.model: a mixture has 1 to %d experts, not %zu", REN_REGION_COUNT,
                  json_array_size(list));
@@ -202,7 +200,7 @@ ren_status ren_mixture_load(ren_context *context, const char *path, ren_mixture 
     ren__safetensors_close(file);
     if (st != REN_OK) {
         ren_mixture_free(mixture);
-        return ren__error_context(st, "%s", path);
+        return ren__model_error(st, path);
     }
     *out = mixture;
     return REN_OK;
@@ -240,7 +238,7 @@ ren_status ren_mixture_save(const ren_mixture *mixture, const char *path)
 
 /* --------------------------------------------------------------------------------------------------- prediction */
 
-/* Runs the experts whose region is not empty; notes the others. */
+/* Runs the experts whose region is not empty. */
 static ren_status run_experts(const ren_mixture *mixture, const ren_scan *scan, ren__run *run, ren_result *result,
                               double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES])
 {
@@ -249,12 +247,7 @@ static ren_status run_experts(const ren_mixture *mixture, const ren_scan *scan, 
     for (int32_t i = 0; i < result->region_count; i++) {
         ren__region_result *region = &result->region[i];
         REN_TRY(ren__run_progress(run, "experts", (double)i / result->region_count));
-        if (scan->voxels[region->region] == 0) {
-            REN_TRY(ren__result_warn(result, "region %s is empty (removed or collapsed lobe?): its expert did not run, "
-                                             "and the other weights were normalised without it",
-                                     ren_region_name(region->region)));
-            continue;
-        }
+        if (scan->voxels[region->region] == 0) continue;
         REN_TRY(ren__expert_probabilities(mixture->expert[region->region], mixture->cache, scan, run,
                                           probabilities[region->region]));
         region->ran = 1;
@@ -263,6 +256,23 @@ static ren_status run_experts(const ren_mixture *mixture, const ren_scan *scan, 
     REN_TRY(ren__run_progress(run, "experts", 1.0));
 out:
     return st;
+}
+
+/* One warning that names all regions that did not run. */
+static ren_status warn_of_absent(ren_result *result)
+{
+    char names[128] = "";
+    int32_t absent = 0;
+
+    for (int32_t i = 0; i < result->region_count; i++) {
+        if (result->region[i].ran) continue;
+        if (absent++) strcat(names, ", "); /* seven short names fit */
+        strcat(names, ren_region_name(result->region[i].region));
+    }
+    if (absent == 0) return REN_OK;
+    return ren__result_warn(result, "%d of %d experts did not run, for their region is empty (%s): the weights of the "
+                                    "others are normalised without %s", absent, result->region_count, names,
+                            absent == 1 ? "it" : "them");
 }
 
 /* Weighs what ran. */
@@ -298,6 +308,7 @@ ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan 
     REN_TRY(run_experts(mixture, scan, run, result, probabilities));
     const double ended = ren__now();
     REN_TRY(combine(mixture, result, probabilities));
+    REN_TRY(warn_of_absent(result));
     result->seconds[REN__EXPERTS] = ended - started;
     result->seconds[REN__GATE] = ren__now() - ended;
     result->seconds[REN__TOTAL] = ren__now() - started;

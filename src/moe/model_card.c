@@ -174,7 +174,7 @@ ren_status ren_model_describe(ren_context *context, const char *path, ren_text *
     st = card_of(context, model, file, &card);
     ren__safetensors_close(file);
     json_decref(model);
-    if (st != REN_OK) return ren__error_context(st, "%s", path);
+    if (st != REN_OK) return ren__model_error(st, path);
     st = ren__json_write(context, card, 2, json);
     json_decref(card);
     return st;

@@ -108,6 +108,20 @@ out:
     return st;
 }
 
+ren_status ren__model_input(const json_t *model, ren_preset *preset, int64_t *classes)
+{
+    const json_t *stored;
+    ren_status st = REN_OK;
+
+    *classes = 0;
+    REN_TRY(ren__need_member(model, "preset", "ren.model", JSON_OBJECT, &stored));
+    REN_TRY(ren__preset_parse(stored, "preset", preset));
+    REN_TRY(ren__get_integer(model, "classes", "ren.model", 2, REN__MAX_CLASSES, classes));
+    if (*classes == 0) REN_FAIL(REN_E_FORMAT, "ren.model: \"classes\" is missing");
+out:
+    return st;
+}
+
 /* ------------------------------------------------------------------------------------------------------ writing */
 
 /* The tensor's name in the file. */
@@ -198,6 +212,13 @@ static ren_status parse_model(const ren__safetensors *file, const char *kind, js
     return st;
 }
 
+ren_status ren__model_error(ren_status st, const char *path)
+{
+    if (st == REN_E_INVALID) st = REN_E_FORMAT;
+    if (st == REN_E_NOT_FOUND) st = REN_E_UNSUPPORTED;
+    return ren__error_context(st, "%s", path);
+}
+
 ren_status ren__model_open(ren_context *context, const char *path, const char *kind, ren__safetensors **file,
                            json_t **model)
 {
@@ -210,7 +231,7 @@ ren_status ren__model_open(ren_context *context, const char *path, const char *k
     if (st != REN_OK) {
         json_decref(parsed);
         ren__safetensors_close(opened);
-        return ren__error_context(st, "%s", path);
+        return ren__model_error(st, path);
     }
     *file = opened;
     *model = parsed;

@@ -34,6 +34,11 @@ ren_status ren__model_read_weights(const ren__safetensors *file, ren_expert *exp
  * tensor that the network does not have is an error, and so is a missing one. */
 ren_status ren__checkpoint_read(ren_context *context, const char *path, ren__weights *weights);
 
+/* Puts the path before the text of a failed load. What would be the caller's mistake in a call is the file's here. */
+ren_status ren__model_error(ren_status st, const char *path);
+
+/* Preset and number of classes of a model. */
+ren_status ren__model_input(const json_t *model, ren_preset *preset, int64_t *classes);
 /* Preset to JSON (NULL: no memory) and back. */
 json_t *ren__preset_json(const ren_preset *preset);
 ren_status ren__preset_parse(const json_t *object, const char *where, ren_preset *preset);
