@@ -122,7 +122,7 @@ test: ## all checks: headers, unit tests with failing allocations, conformance, 
 	@$(MAKE) --no-print-directory test-all
 
 test-all: all $(TEST_PROGRAMS)
-	@CC='$(CC)' BUILD='$(BUILD)' PYTHON='$(PYTHON)' tests/run.sh $(JOBS) $(BUILD)/log $(TEST_PROGRAMS) $(TEST_SCRIPTS)
+	@CC='$(CC)' BUILD='$(BUILD)' PYTHON='$(PYTHON)' MAKE_VARIABLES='$(MAKEOVERRIDES)' tests/run.sh $(JOBS) $(BUILD)/log $(TEST_PROGRAMS) $(TEST_SCRIPTS)
 
 unit: $(TEST_PROGRAMS) ## the test programs alone, without scripts
 	@tests/run.sh $(JOBS) $(BUILD)/log $(TEST_PROGRAMS)
