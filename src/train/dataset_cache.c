@@ -72,6 +72,18 @@ static void put_box(int64_t row[BOX_NUMBERS], const ren__box *box, int64_t voxel
     row[6] = voxels;
 }
 
+static ren_status join_warnings(const ren_scan *scan, ren_text **out)
+{
+    const ren_status st = ren__text_create(scan->context, out);
+
+    if (st != REN_OK) return st;
+    for (int32_t i = 0; i < ren_scan_warning_count(scan); i++) {
+        ren__text_add(*out, ren_scan_warning(scan, i));
+        ren__text_add(*out, "\n");
+    }
+    return (*out)->status;
+}
+
 ren_status ren__prepared_write(const ren_scan *scan, const char *path, const char *key)
 {
     ren_status st = REN_OK;
@@ -84,8 +96,9 @@ ren_status ren__prepared_write(const ren_scan *scan, const char *path, const cha
     int64_t boxes[BOX_ROWS][BOX_NUMBERS];
     const float outside[2] = { scan->image[0], scan->label ? scan->label[0] : 0.0f };
     const uint8_t outside_lobe = scan->lobe[0];
-    const char *const metadata[] = { "ren.prepared", key, "ren.warnings", ren_text_data(scan->warnings), NULL };
+    ren_text *warnings = NULL;
 
+    REN_TRY(join_warnings(scan, &warnings));
     REN_ALLOC(image, cells * sizeof *image);
     REN_ALLOC(lobes, cells);
     copy_box(scan->preset.size, &box, sizeof *image, scan->image, image, 1);
@@ -107,8 +120,10 @@ ren_status ren__prepared_write(const ren_scan *scan, const char *path, const cha
         { "outside_lobe", REN__U8, 1, { 1 }, &outside_lobe },
         { "label", REN__F32, 3, { shape[0], shape[1], shape[2] }, label },
     };
+    const char *const metadata[] = { "ren.prepared", key, "ren.warnings", ren_text_data(warnings), NULL };
     REN_TRY(ren__safetensors_write(context, path, tensors, label ? MOST_TENSORS + 1 : MOST_TENSORS, metadata));
 out:
+    ren_text_free(warnings);
     ren__free(label);
     ren__free(lobes);
     ren__free(image);
@@ -209,16 +224,18 @@ out:
     return st;
 }
 
+/* A scan's warnings end in a zero byte each, in the file in a newline. */
 static ren_status read_warnings(const reading *r, ren_scan *scan)
 {
-    const char *text = ren__safetensors_metadata(r->file, "ren.warnings");
-
-    if (!text || !*text) return REN_OK;
+    const char *line = ren__safetensors_metadata(r->file, "ren.warnings");
     const ren_status st = ren__text_create(scan->context, &scan->warnings);
+
     if (st != REN_OK) return st;
-    ren__text_add(scan->warnings, text);
-    for (const char *c = text; *c; c++)
-        scan->warning_count += *c == '\n' || c[1] == '\0';
+    for (const char *end; line && (end = strchr(line, '\n')); line = end + 1) {
+        ren__text_add_bytes(scan->warnings, line, (size_t)(end - line));
+        ren__text_add_bytes(scan->warnings, "", 1);
+        scan->warning_count++;
+    }
     return scan->warnings->status;
 }
 
