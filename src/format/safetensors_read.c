@@ -325,7 +325,7 @@ static ren_status check_layout(ren__safetensors *file, size_t data_start) {
     ren_context *context = file->context;
     ren__tensor_entry *sorted = NULL;
     size_t data_size = file->size - data_start, end = 0, bytes;
-    char quoted[REN__QUOTE_SIZE];
+    char quoted[REN__QUOTE_SIZE], other[REN__QUOTE_SIZE];
 
     if (!ren__mul_size(file->count, sizeof *sorted, &bytes)) return ren__error(REN_E_LIMIT, "too many tensors");
     REN_ALLOC(sorted, bytes);
@@ -338,7 +338,8 @@ static ren_status check_layout(ren__safetensors *file, size_t data_start) {
             REN_FAIL(REN_E_FORMAT, "tensor \"%s\" ends at byte %zu of the data, there are %zu: the file is truncated",
                      quoted, entry->offset + entry->bytes, data_size);
         if (entry->offset < end)
-            REN_FAIL(REN_E_FORMAT, "tensor \"%s\" begins inside \"%.70s\"", quoted, sorted[i - 1].name);
+            REN_FAIL(REN_E_FORMAT, "tensor \"%s\" begins inside \"%s\"", quoted,
+                     ren__quote(sorted[i - 1].name, other, sizeof other));
         if (entry->offset > end)
             REN_FAIL(REN_E_FORMAT, "%zu bytes before tensor \"%s\" belong to no tensor", entry->offset - end, quoted);
         end += entry->bytes;
