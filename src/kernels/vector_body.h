@@ -104,38 +104,35 @@ typedef float lanes __attribute__((vector_size(32)));
 typedef int32_t lane_mask __attribute__((vector_size(32)));
 enum { LANES = 8 };
 
-static inline lanes load_lanes(const float *from, int64_t count) {
-    lanes v = { 0 };
+/* By pointer: whether such a vector fits a register differs between the tables. */
+static inline void load_lanes(const float *from, int64_t count, lanes *v) {
     if (count == LANES)
-        memcpy(&v, from, sizeof v);
+        memcpy(v, from, sizeof *v);
     else
-        memcpy(&v, from, (size_t)count * sizeof *from);
-    return v;
-}
-
-static inline lanes greater_of(lanes a, lanes b) {
-    lane_mask take = a > b;
-    return (lanes)(((lane_mask)a & take) | ((lane_mask)b & ~take));
+        memcpy(v, from, (size_t)count * sizeof *from);
 }
 
 static void window_max(const float *x, const int64_t *offsets, int32_t count, int64_t channels, const float *scale,
                        const float *shift, int relu, float *y, uint8_t *which) {
     for (int64_t c = 0; c < channels; c += LANES) {
         int64_t n = channels - c < LANES ? channels - c : LANES;
-        lanes factor = { 1, 1, 1, 1, 1, 1, 1, 1 }, offset = { 0 };
-        lane_mask index = { 0 };
+        const lanes zero = { 0 };
+        lanes factor = zero + 1, offset = zero, value = zero, best = zero;
+        lane_mask index = { 0 }, better;
         if (scale) {
-            factor = load_lanes(scale + c, n);
-            offset = load_lanes(shift + c, n);
+            load_lanes(scale + c, n, &factor);
+            load_lanes(shift + c, n, &offset);
         }
-        lanes best = load_lanes(x + offsets[0] + c, n) * factor + offset;
+        load_lanes(x + offsets[0] + c, n, &best);
+        best = best * factor + offset;
         for (int32_t k = 1; k < count; k++) {
-            lanes v = load_lanes(x + offsets[k] + c, n) * factor + offset;
-            lane_mask better = v > best;
-            index = (index & ~better) | ((lane_mask){ k, k, k, k, k, k, k, k } & better);
-            best = greater_of(v, best);
+            load_lanes(x + offsets[k] + c, n, &value);
+            value = value * factor + offset;
+            better = value > best;
+            index = (index & ~better) | (k & better);
+            best = (lanes)(((lane_mask)value & better) | ((lane_mask)best & ~better));
         }
-        if (relu) best = greater_of(best, (lanes){ 0 });
+        if (relu) best = (lanes)((lane_mask)best & (best > zero));
         memcpy(y + c, &best, (size_t)n * sizeof *y);
         for (int64_t i = 0; which && i < n; i++)
             which[c + i] = (uint8_t)index[i];
