@@ -7,8 +7,8 @@ set -u
 
 if [ "${1:-}" = --one ]; then
     logs=$2 program=$3
-    name=$(basename "$program")
-    name=${name%.sh} name=${name%.py}
+    name=${program#"${program%/*/*}"/} # with its folder: names of scripts repeat
+    name=$(printf '%s' "${name%.*}" | tr / _)
     log=$logs/$name.log
     case $program in
     *.py) timeout "${REN_TEST_TIMEOUT:-900}" "${PYTHON:-python3}" "$program" >"$log" 2>&1 </dev/null ;;
