@@ -93,6 +93,15 @@ static ren_status set_input_size(const ren__study_config *config, json_t *networ
     return ren__json_set(network, "input_size", wanted);
 }
 
+/* Healthy or ILD. */
+static ren_status check_classes(const ren__graph *graph, const char *where)
+{
+    const ren__shape *logits = ren__graph_shape(graph, ren__graph_find_output(graph, "logits"));
+
+    if (logits->dim[1] == 2) return REN_OK;
+    return ren__error(REN_E_FORMAT, "%s: \"classes\" must be 2: the table's labels are 0 and 1", where);
+}
+
 static ren_status check_network(ren__study_config *config, const json_t *entry, const ren__expert_entry *expert,
                                 const char *where)
 {
@@ -100,8 +109,12 @@ static ren_status check_network(ren__study_config *config, const json_t *entry, 
     ren__graph *graph = NULL;
     ren_status st = ren__net_graph(context, expert->net, expert->network, 2, NULL, &graph);
 
-    ren__graph_free(graph);
-    if (st == REN_OK || st == REN_E_MEMORY || st == REN_E_LIMIT) return st;
+    if (st == REN_OK) {
+        st = check_classes(graph, where);
+        ren__graph_free(graph);
+        return st;
+    }
+    if (st == REN_E_MEMORY || st == REN_E_LIMIT) return st;
     char refusal[512];
     snprintf(refusal, sizeof refusal, "%s", ren_error_message());
     const ren_status better = explain_refusal(context, entry, expert, where);

@@ -214,8 +214,6 @@ static ren_status write_files(const ren__evaluation *evaluation, ren_text **json
     REN_TRY(ren__evaluation_html(evaluation, html));
     REN_TRY(ren__evaluation_json(evaluation, &tree));
     REN_TRY(ren__json_write(evaluation->context, tree, 2, &text));
-    ren__text_add(text, "\n");
-    REN_TRY(text->status);
     REN_TRY(write_text(evaluation->study, "evaluation.csv", csv));
     REN_TRY(write_text(evaluation->study, "evaluation.html", html));
     REN_TRY(write_text(evaluation->study, "evaluation.json", text));
