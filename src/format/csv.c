@@ -184,6 +184,14 @@ size_t ren__csv_rows(const ren__csv *table) {
     return table->count / (size_t)table->columns - 1;
 }
 
+int32_t ren__csv_columns(const ren__csv *table) {
+    return table->columns;
+}
+
+const char *ren__csv_name(const ren__csv *table, int32_t column) {
+    return table->fields[column];
+}
+
 int32_t ren__csv_column(const ren__csv *table, const char *name) {
     for (int32_t i = 0; i < table->columns; i++)
         if (strcmp(table->fields[i], name) == 0) return i;

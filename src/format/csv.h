@@ -11,6 +11,8 @@ typedef struct ren__csv ren__csv;
 ren_status ren__csv_read(ren_context *context, const char *path, ren__csv **out);
 void ren__csv_free(ren__csv *table);
 size_t ren__csv_rows(const ren__csv *table);
+int32_t ren__csv_columns(const ren__csv *table);
+const char *ren__csv_name(const ren__csv *table, int32_t column);
 int32_t ren__csv_column(const ren__csv *table, const char *name); /* -1: not there */
 const char *ren__csv_get(const ren__csv *table, size_t row, int32_t column);
 

@@ -19,6 +19,8 @@ static ren_status test_reading(ren_context *context) {
     CHECK_INT(ren__csv_column(table, "patient"), 0);
     CHECK_INT(ren__csv_column(table, "scan,name"), 1);
     CHECK_INT(ren__csv_column(table, "Label"), -1);
+    CHECK_INT(ren__csv_columns(table), 3);
+    CHECK_TEXT(ren__csv_name(table, 1), "scan,name");
     CHECK_TEXT(ren__csv_get(table, 0, 0), "p1");
     CHECK_TEXT(ren__csv_get(table, 0, 1), "a \"b\"\r\nc");
     CHECK_TEXT(ren__csv_get(table, 0, 2), "");
