@@ -55,7 +55,7 @@ static double diseased(const ren__phantom_scene *scene, const double p[3], const
     net = wall_of(ren__phantom_cells(scene->seed[6], bent, 9.5), 1.3, voxel) * (0.55 + 0.6 * haze);
     fine = wall_of(ren__phantom_cells(scene->seed[6] + 1u, bent, 5.0), 0.8, voxel);
 
-    hu += involved * disease->glass * (40.0 + 190.0 * haze * involved);
+    hu += involved * disease->glass * (35.0 + 165.0 * haze * involved);
     hu += involved * disease->reticular * (430.0 * net + 260.0 * fine);
     if (disease->honeycomb > 0.0 && place->pleura < 26.0) {
         const double clusters = 0.5 + 0.5 * ren__phantom_noise(scene->seed[5] + 3u, p, 30.0);

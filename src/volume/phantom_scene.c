@@ -99,7 +99,7 @@ static void draw_lung(ren__rng *rng, ren__phantom_scene *scene) {
     const double which = ren__rng_uniform(rng), strength = between(rng, 0.35, 1.0);
     const double dependent = scene->label ? 0.25 : 0.40, emphysema = scene->label ? 0.12 : 0.25;
 
-    lung->mean = -872.0 + 31.0 * (between(rng, -1.0, 1.0) + between(rng, -1.0, 1.0));
+    lung->mean = -868.0 + 37.0 * (between(rng, -1.0, 1.0) + between(rng, -1.0, 1.0));
     lung->gravity = between(rng, 25.0, 60.0);
     lung->dependent = which < dependent ? strength : 0.0;
     lung->emphysema = which >= dependent && which < dependent + emphysema ? strength : 0.0;
