@@ -10,8 +10,10 @@
 #include "moe/model_file.h"
 #include "nets/nets.h"
 #include "ren_tools.h"
+#include "train/optimiser.h"
 
 enum { MAX_RUNS = 1000, MATMUL_SIZE = 2048 };
+static const double LEARNING_RATE = 1e-4;
 
 ren_status ren_bench_options_init(ren_bench_options *options, size_t size) {
     static const ren_bench_options defaults = { .struct_size = sizeof defaults, .arch = "cnn" };
@@ -29,9 +31,34 @@ typedef struct benchmark {
     ren__graph *graph;
     ren__weights *weights;
     ren__session *session;
+    ren__optimiser *optimiser; /* of a training step */
+    float **parameters;        /* trained ones, and their gradients */
+    const float **gradients;
     double *seconds, *forward, *backward;
     double matmul;
 } benchmark;
+
+/* The optimiser that the CNN is trained with, over all trained parameters. */
+static ren_status make_optimiser(benchmark *b) {
+    ren_status st = REN_OK;
+    ren_context *context = b->context;
+    const ren__optimiser_options options = REN__OPTIMISER_OPTIONS_INIT;
+    int32_t count = ren__weights_count(b->weights), trained = 0;
+    size_t *elements = NULL;
+    REN_CALLOC(b->parameters, (size_t)count);
+    REN_CALLOC(b->gradients, (size_t)count);
+    REN_CALLOC(elements, (size_t)count);
+    for (int32_t i = 0; i < count; i++) {
+        if (!ren__weights_trained(b->weights, i)) continue;
+        b->parameters[trained] = ren__weights_data(b->weights, i);
+        b->gradients[trained] = ren__session_gradient(b->session, i);
+        elements[trained++] = ren__weights_elements(b->weights, i);
+    }
+    REN_TRY(ren__optimiser_create(context, &options, elements, trained, &b->optimiser));
+out:
+    ren__free(elements);
+    return st;
+}
 
 static ren_status build(benchmark *b) {
     ren_status st = REN_OK;
@@ -71,6 +98,8 @@ static ren_status one_pass(benchmark *b, double *seconds) {
     double start = ren__now();
     ren_status st = ren__session_run(b->session, b->run);
     if (st == REN_OK && b->o.train) st = ren__session_backward(b->session, b->run);
+    if (st == REN_OK && b->o.train)
+        st = ren__optimiser_step(b->optimiser, b->parameters, b->gradients, LEARNING_RATE, NULL);
     *seconds = ren__now() - start;
     return st;
 }
@@ -97,7 +126,6 @@ static ren_status measure(benchmark *b) {
         ren__session_time(b->session, b->forward, b->backward);
         REN_TRY(one_pass(b, &warm));
     }
-    REN_TRY(ren__matmul_rate(context, MATMUL_SIZE, &b->matmul));
 out:
     return st;
 }
@@ -155,10 +183,15 @@ ren_status ren_bench(ren_context *context, const ren_bench_options *options, con
     REN_REQUIRE(b.o.size > 0 && b.o.size <= 1024 && b.o.batch > 0 && b.o.runs > 0 && b.o.runs <= MAX_RUNS);
     st = ren__run_begin(&run, context, run_options);
     if (st != REN_OK) return st;
+    REN_TRY(ren__matmul_rate(context, MATMUL_SIZE, &b.matmul)); /* first: its matrices are gone when memory is counted */
     REN_TRY(build(&b));
+    if (b.o.train) REN_TRY(make_optimiser(&b));
     REN_TRY(measure(&b));
     REN_TRY(write_json(&b, json));
 out:
+    ren__optimiser_free(b.optimiser);
+    ren__free(b.parameters);
+    ren__free(b.gradients);
     ren__session_free(b.session);
     ren__weights_release(b.weights);
     ren__graph_free(b.graph);
