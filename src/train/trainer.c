@@ -50,6 +50,23 @@ typedef struct trainer {
 
 /* ------------------------------------------------------------------------------------------------------ samples */
 
+static int32_t label_of(const trainer *t, int32_t index)
+{
+    return ren__dataset_at(t->task->dataset, index)->label;
+}
+
+static ren_status check_samples(const trainer *t, const int32_t *indices, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (indices[i] < 0 || indices[i] >= ren__dataset_count(t->task->dataset))
+            return ren__error(REN_E_INVALID, "training: sample %d is not in the data set", (int)indices[i]);
+        if (label_of(t, indices[i]) != 0 && label_of(t, indices[i]) != 1)
+            return ren__error(REN_E_DATA, "training: label %d of sample %d is neither 0 nor 1",
+                              (int)label_of(t, indices[i]), (int)indices[i]);
+    }
+    return REN_OK;
+}
+
 /* Those whose region is not empty, with their labels counted. Reads every sample once, which also fills the data set's
  * memory. */
 static ren_status choose_samples(trainer *t, const int32_t *indices, int32_t count, const char *what, sample_set *set)
@@ -62,11 +79,8 @@ static ren_status choose_samples(trainer *t, const int32_t *indices, int32_t cou
     REN_CALLOC(set->label, room);
     REN_CALLOC(set->score, room);
     for (int32_t i = 0; i < count; i++) {
+        const int32_t label = label_of(t, indices[i]);
         int64_t voxels;
-        if (indices[i] < 0 || indices[i] >= ren__dataset_count(t->task->dataset))
-            REN_FAIL(REN_E_INVALID, "training: sample %d is not in the data set", (int)indices[i]);
-        const int32_t label = ren__dataset_at(t->task->dataset, indices[i])->label;
-        if (label < 0 || label > 1) REN_FAIL(REN_E_DATA, "training: label %d is neither 0 nor 1", (int)label);
         REN_TRY(ren__run_check(t->run));
         REN_TRY(ren__dataset_fill(t->task->dataset, indices[i], t->task->region, t->run, t->sample, &voxels));
         if (voxels == 0) {
@@ -94,11 +108,6 @@ static void score(sample_set *set, int32_t label, double probability)
 static double probability_of(const float logits[2])
 {
     return 1.0 / (1.0 + exp((double)logits[0] - (double)logits[1]));
-}
-
-static int32_t label_of(const trainer *t, int32_t index)
-{
-    return ren__dataset_at(t->task->dataset, index)->label;
 }
 
 /* The network's input of one sample in one epoch. */
@@ -392,8 +401,10 @@ static ren_status make_paths(trainer *t)
 static ren_status prepare_samples(trainer *t)
 {
     const ren__train_task *task = t->task;
-    ren_status st = ren__dataset_prepare(task->dataset, task->training, task->training_count, t->run);
+    ren_status st = check_samples(t, task->training, task->training_count);
 
+    if (st == REN_OK) st = check_samples(t, task->validation, task->validation_count);
+    if (st == REN_OK) st = ren__dataset_prepare(task->dataset, task->training, task->training_count, t->run);
     if (st == REN_OK) st = ren__dataset_prepare(task->dataset, task->validation, task->validation_count, t->run);
     if (st == REN_OK)
         st = choose_samples(t, task->training, task->training_count, "training samples", &t->training);
