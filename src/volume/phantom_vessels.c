@@ -231,8 +231,9 @@ static float coverage(float distance, float radius, float voxel) {
     return (c < 0.0f ? 0.0f : c > 1.0f ? 1.0f : c) * (radius * radius) / (blurred * blurred);
 }
 
-static void draw_tube(const ren__phantom_tube *tube, const ren__phantom_scene *scene, float z, const uint8_t *lobes,
-                      float *hu) {
+/* Blood or a bronchus's wall; or, with `air`, what is inside the wall. */
+static void draw_tube(const ren__phantom_tube *tube, const ren__phantom_scene *scene, float z, int air,
+                      const uint8_t *lobes, float *hu) {
     const int64_t width = scene->shape[0];
     const float spacing = (float)scene->spacing[0], reach = tube->radius + spacing;
     const float voxel = 0.5f * (spacing + (float)scene->spacing[2]), blood = (float)scene->lung.contrast;
@@ -255,9 +256,10 @@ static void draw_tube(const ren__phantom_tube *tube, const ren__phantom_scene *s
             if (!lobes[j * width + i]) continue;
             distance = tube_distance(tube, at);
             if (distance > reach) continue;
-            if (tube->lumen > 0.0f) {
-                *value += (-180.0f - *value) * coverage(distance, tube->radius, voxel);
+            if (air) {
                 *value += (-985.0f - *value) * coverage(distance, tube->lumen, voxel);
+            } else if (tube->lumen > 0.0f) {
+                *value += (-180.0f - *value) * coverage(distance, tube->radius, voxel);
             } else if (*value < blood) {
                 *value += (blood - *value) * coverage(distance, tube->radius, voxel);
             }
@@ -269,11 +271,14 @@ void ren__phantom_tubes_draw(const ren__phantom_tubes *tubes, const ren__phantom
                              const uint8_t *lobes, float *hu) {
     const float z = (float)k * (float)scene->spacing[2], slack = (float)(scene->spacing[0] + scene->spacing[2]);
 
-    for (int32_t n = 0; n < tubes->count; n++) {
-        const ren__phantom_tube *tube = &tubes->tube[n];
+    /* all walls before all air: bronchi that join are open to each other */
+    for (int32_t n = 0; n < 2 * tubes->count; n++) {
+        const int air = n >= tubes->count;
+        const ren__phantom_tube *tube = &tubes->tube[air ? n - tubes->count : n];
         const float low = (tube->from[2] < tube->to[2] ? tube->from[2] : tube->to[2]) - tube->radius - slack;
         const float high = (tube->from[2] < tube->to[2] ? tube->to[2] : tube->from[2]) + tube->radius + slack;
 
-        if (z >= low && z <= high) draw_tube(tube, scene, z, lobes, hu);
+        if (air && tube->lumen <= 0.0f) continue;
+        if (z >= low && z <= high) draw_tube(tube, scene, z, air, lobes, hu);
     }
 }
