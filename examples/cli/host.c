@@ -90,7 +90,7 @@ static void on_progress(void *user, const char *stage, double fraction)
     for (int i = 0; i < BAR_CELLS; i++)
         cells[i] = i < filled ? '#' : '.';
     cells[BAR_CELLS] = '\0';
-    fprintf(stderr, "\r\033[K[%s] %3d %% %.60s", cells, (int)(fraction * 100.0 + 0.5), stage ? stage : "");
+    fprintf(stderr, "\r\033[K[%s] %3d %% %.40s", cells, (int)(fraction * 100.0 + 0.5), stage ? stage : "");
     fflush(stderr);
     bar_time = now;
     bar_shown = 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ren train, ren evaluate. */
+#include <math.h>
 #include <string.h>
 
 #include "cli.h"
@@ -96,6 +97,75 @@ out:
     return rc;
 }
 
+static void print_interval(FILE *stream, const char *list)
+{
+    const cli_json_member low = cli_json_first(list);
+
+    if (!low.value)
+        fprintf(stream, "%15s", "-");
+    else
+        fprintf(stream, "%7.3f - %.3f", cli_json_number(low.value), cli_json_number(cli_json_next(low).value));
+}
+
+static void print_figure(FILE *stream, const char *value)
+{
+    const double number = cli_json_number(value);
+
+    if (isnan(number)) /* one class only */
+        fprintf(stream, " %11s", "-");
+    else
+        fprintf(stream, " %11.3f", number);
+}
+
+static void print_model(FILE *stream, const char *model)
+{
+    const char *pooled = cli_json_get(cli_json_get(model, "patient"), "pooled");
+    const char *scans = cli_json_get(cli_json_get(model, "scan"), "pooled");
+    char name[96];
+
+    fprintf(stream, "%-18s %8.0f", cli_json_text(cli_json_get(model, "name"), name, sizeof name),
+            cli_json_number(cli_json_get(pooled, "count")));
+    print_figure(stream, cli_json_get(pooled, "auc"));
+    fputs("  ", stream);
+    print_interval(stream, cli_json_get(pooled, "auc_interval_bootstrap"));
+    print_figure(stream, cli_json_get(pooled, "sensitivity"));
+    print_figure(stream, cli_json_get(pooled, "specificity"));
+    print_figure(stream, cli_json_get(scans, "auc"));
+    fputc('\n', stream);
+}
+
+static void print_pair(FILE *stream, const char *kind, const char *pair, const char *p)
+{
+    char a[96], b[96];
+
+    if (!cli_json_get(pair, "a")) return;
+    fprintf(stream, "%s: %s against %s, %.0f patients: difference of AUC %+.3f,", kind,
+            cli_json_text(cli_json_get(pair, "a"), a, sizeof a), cli_json_text(cli_json_get(pair, "b"), b, sizeof b),
+            cli_json_number(cli_json_get(pair, "patients")), cli_json_number(cli_json_get(pair, "auc_difference")));
+    print_interval(stream, cli_json_get(pair, "interval"));
+    fprintf(stream, ", p %.3f\n", cli_json_number(cli_json_get(pair, p)));
+}
+
+static void print_evaluation(FILE *stream, const char *json)
+{
+    const char *models = cli_json_get(json, "models"), *others = cli_json_get(json, "others");
+    char study[96];
+
+    fprintf(stream, "%s: %.0f test patients with %.0f scans, read %.0f time(s)\n\n",
+            cli_json_text(cli_json_get(json, "study"), study, sizeof study),
+            cli_json_number(cli_json_get(json, "tested_patients")), cli_json_number(cli_json_get(json, "tested_scans")),
+            cli_json_number(cli_json_get(json, "evaluations")));
+    fprintf(stream, "%-18s %8s %11s  %15s %11s %11s %11s\n", "model", "patients", "AUC", "95 % interval", "sensitivity",
+            "specificity", "AUC, scans");
+    for (cli_json_member m = cli_json_first(models); m.value; m = cli_json_next(m))
+        print_model(stream, m.value);
+    fputc('\n', stream);
+    print_pair(stream, "primary comparison", cli_json_get(json, "primary"), "p");
+    for (cli_json_member m = cli_json_first(others); m.value; m = cli_json_next(m))
+        print_pair(stream, "comparison, p corrected by Holm", m.value, "p_holm");
+    fprintf(stream, "research use only, not verified for clinical use\n");
+}
+
 int cli_evaluate(cli_call *call)
 {
     ren_study *study = NULL;
@@ -110,7 +180,7 @@ int cli_evaluate(cli_call *call)
     if (call->json)
         fprintf(output.stream, "%s\n", ren_text_data(json));
     else
-        cli_json_outline(output.stream, ren_text_data(json));
+        print_evaluation(output.stream, ren_text_data(json));
     CLI_STEP(cli_finish(call, &output));
 out:
     cli_drop(&output);

@@ -29,6 +29,7 @@ from ren import _volumes  # noqa: E402
 
 needs_numpy = unittest.skipIf(np is None, "numpy is missing")
 SIZE = (32, 32, 32)
+CONFIG_OF_SIZE = {"input_size": SIZE}
 
 
 class Cohort:
@@ -54,7 +55,10 @@ class Cohort:
     @classmethod
     def mixture(cls) -> ren.Mixture:
         preset = ren.Preset("lung", size=SIZE)
-        experts = [ren.Expert.create("cnn", name, seed=i, preset=preset) for i, name in enumerate(ren.REGIONS)]
+        experts = [
+            ren.Expert.create("cnn", name, config=CONFIG_OF_SIZE, seed=i, preset=preset)
+            for i, name in enumerate(ren.REGIONS)
+        ]
         return ren.Mixture(experts, ren.Gate())
 
 
@@ -249,7 +253,7 @@ class Models(unittest.TestCase):
 
     def test_expert_agrees_with_its_mixture(self) -> None:
         ct, lobes = Cohort.pair()
-        expert = ren.Expert.create("cnn", "RLL", seed=3, preset=ren.Preset("lung", size=SIZE))
+        expert = ren.Expert.create("cnn", "RLL", config=CONFIG_OF_SIZE, seed=3, preset=ren.Preset("lung", size=SIZE))
         self.assertEqual((expert.region, expert.classes), ("RLL", 2))
         self.assertGreater(expert.session_bytes, 0)
         alone = expert.predict(ren.Scan(ct, lobes, ren.Preset("lung", size=SIZE)))
