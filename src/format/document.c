@@ -37,8 +37,10 @@ static ren_status scan_json(const char *text, size_t size, const char *name) {
         char c = text[i];
         if (c == '\n') line++;
         if (inside) {
-            if (c == '\\') i++;
-            else if (c == '"') inside = 0;
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                inside = 0;
             continue;
         }
         if (c == '"') inside = 1;
@@ -84,8 +86,10 @@ ren_status ren__document_read(ren_context *context, const char *path, json_t **o
 
     *out = NULL;
     REN_TRY(ren__file_read(context, path, REN__DOCUMENT_CAP, &text, &size));
-    if (dot && strcmp(dot, ".json") == 0) REN_TRY(ren__json_parse(text, size, path, out));
-    else REN_TRY(ren__yaml_parse(text, size, path, out));
+    if (dot && strcmp(dot, ".json") == 0)
+        REN_TRY(ren__json_parse(text, size, path, out));
+    else
+        REN_TRY(ren__yaml_parse(text, size, path, out));
 out:
     ren__free(text);
     return st;
@@ -139,10 +143,14 @@ void ren__write_string(ren_text *text, const char *string, size_t size, int yaml
             continue;
         }
         ren__text_add_bytes(text, string + plain, i - plain);
-        if (code == '"' || code == '\\') ren__text_addf(text, "\\%c", (int)code);
-        else if (code == '\n') ren__text_add(text, "\\n");
-        else if (code == '\t') ren__text_add(text, "\\t");
-        else ren__text_addf(text, "\\u%04x", code);
+        if (code == '"' || code == '\\')
+            ren__text_addf(text, "\\%c", (int)code);
+        else if (code == '\n')
+            ren__text_add(text, "\\n");
+        else if (code == '\t')
+            ren__text_add(text, "\\t");
+        else
+            ren__text_addf(text, "\\u%04x", code);
         i += width - 1;
         plain = i + 1;
     }
@@ -189,8 +197,10 @@ ren_status ren__too_deep(void) {
 
 /* To the next item: a new line with the indent, or a space where all is on one line. */
 static void next_line(ren_text *text, int indent, int depth, const char *inline_gap) {
-    if (!indent) ren__text_add(text, inline_gap);
-    else ren__text_addf(text, "\n%*s", indent * depth, "");
+    if (!indent)
+        ren__text_add(text, inline_gap);
+    else
+        ren__text_addf(text, "\n%*s", indent * depth, "");
 }
 
 static ren_status write_json(ren_text *text, const json_t *value, int indent, int depth) {
@@ -371,7 +381,8 @@ static ren_status unknown_key(const char *key, const char *where, const char *co
     }
     list[used] = 0;
     ren__quote(key, quoted, sizeof quoted);
-    if (nearest) return ren__error(REN_E_FORMAT, "%s: unknown key \"%s\"; did you mean \"%s\"?", where, quoted, nearest);
+    if (nearest)
+        return ren__error(REN_E_FORMAT, "%s: unknown key \"%s\"; did you mean \"%s\"?", where, quoted, nearest);
     return ren__error(REN_E_FORMAT, "%s: unknown key \"%s\"; known are: %s", where, quoted, list);
 }
 

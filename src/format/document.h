@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON and YAML as one tree (jansson's json_t), memory from the context, strict: no duplicate keys, depth at most 64. */
+/* JSON and YAML as one tree (jansson's json_t), memory from the context, strict: no duplicate keys, depth at most 64.
+ */
 #ifndef REN_FORMAT_DOCUMENT_H
 #define REN_FORMAT_DOCUMENT_H
 

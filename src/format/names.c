@@ -49,8 +49,10 @@ const char *ren__quote(const char *name, char *buffer, size_t capacity) {
             memcpy(buffer + used, "...", 4);
             return buffer;
         }
-        if (shown) memcpy(buffer + used, at, step);
-        else buffer[used] = '?';
+        if (shown)
+            memcpy(buffer + used, at, step);
+        else
+            buffer[used] = '?';
         used += width;
         at += step ? step : 1;
         left -= step ? step : 1;

@@ -15,8 +15,8 @@ typedef struct ren__tensor_entry {
     enum ren__dtype type;
     int32_t rank;
     int64_t shape[REN__MAX_RANK];
-    size_t count;       /* elements */
-    size_t offset;      /* of the first byte, in the file */
+    size_t count;  /* elements */
+    size_t offset; /* of the first byte, in the file */
     size_t bytes;
 } ren__tensor_entry;
 
@@ -31,7 +31,7 @@ void ren__safetensors_close(ren__safetensors *file);
 size_t ren__safetensors_count(const ren__safetensors *file);
 const ren__tensor_entry *ren__safetensors_at(const ren__safetensors *file, size_t index); /* in order of the offsets */
 const ren__tensor_entry *ren__safetensors_find(const ren__safetensors *file, const char *name); /* NULL: not there */
-const char *ren__safetensors_metadata(const ren__safetensors *file, const char *key);         /* NULL: not there */
+const char *ren__safetensors_metadata(const ren__safetensors *file, const char *key);           /* NULL: not there */
 
 /* Reads a tensor, converted from any stored type to float32, float64 or int64; `count` must be its count. Integers are
  * rounded to the nearest float; a finite F64 beyond float32, and a float tensor read as integers, are REN_E_DATA.

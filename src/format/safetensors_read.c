@@ -56,8 +56,13 @@ static ren_status malformed(const cursor *in, const char *what) {
     return ren__error(REN_E_FORMAT, "header, byte %zu: %s", in->at, what);
 }
 
+static int is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The character after blanks, 0 at the end. */
 static char skip_blanks(cursor *in) {
-    while (in->at < in->size && memchr(" \t\r\n", in->text[in->at], 4))
+    while (in->at < in->size && is_blank(in->text[in->at]))
         in->at++;
     return in->at < in->size ? in->text[in->at] : '\0';
 }
@@ -93,8 +98,7 @@ static ren_status load(const cursor *in, size_t size, json_t **out) {
     *out = ren__json_load(in->text + in->at, size, &error);
     if (*out) return REN_OK;
     if (!error.text[0]) return ren__error(REN_E_MEMORY, "out of memory in the JSON reader");
-    return ren__error(REN_E_FORMAT, "header, byte %zu: %s", in->at,
-                      ren__quote(error.text, quoted, sizeof quoted));
+    return ren__error(REN_E_FORMAT, "header, byte %zu: %s", in->at, ren__quote(error.text, quoted, sizeof quoted));
 }
 
 /* Reads a string into the arena. */
@@ -124,8 +128,10 @@ static ren_status measure_tensor(cursor *in, size_t *size) {
     for (size_t i = in->at; i < in->size && i - in->at < TENSOR_TEXT_CAP; i++) {
         char c = in->text[i];
         if (inside) {
-            if (c == '\\') i++;
-            else if (c == '"') inside = 0;
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                inside = 0;
             continue;
         }
         if (c == '-') return malformed(in, "a negative number");
@@ -345,8 +351,7 @@ static ren_status check_layout(ren__safetensors *file, size_t data_start) {
         end += entry->bytes;
         entry->offset += data_start;
     }
-    if (end != data_size)
-        REN_FAIL(REN_E_FORMAT, "%zu bytes at the end belong to no tensor", data_size - end);
+    if (end != data_size) REN_FAIL(REN_E_FORMAT, "%zu bytes at the end belong to no tensor", data_size - end);
     ren__free(file->entries);
     file->entries = sorted;
     sorted = NULL;
@@ -472,8 +477,10 @@ const ren__tensor_entry *ren__safetensors_find(const ren__safetensors *file, con
         const ren__tensor_entry *entry = &file->entries[file->by_name[middle]];
         int order = strcmp(name, entry->name);
         if (order == 0) return entry;
-        if (order < 0) high = middle;
-        else low = middle + 1;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return NULL;
 }

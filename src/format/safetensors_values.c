@@ -22,8 +22,7 @@ ren_status ren__safetensors_pread(const ren__safetensors *file, void *bytes, siz
             char reason[128];
             return ren__error(REN_E_IO, "cannot be read: %s", strerror_r(errno, reason, sizeof reason));
         }
-        if (got == 0)
-            return ren__error(REN_E_IO, "ends at byte %zu now: it was cut while it was open", offset);
+        if (got == 0) return ren__error(REN_E_IO, "ends at byte %zu now: it was cut while it was open", offset);
         to += got;
         offset += (size_t)got;
         size -= (size_t)got;
@@ -124,11 +123,13 @@ static int to_f64(enum ren__dtype type, const void *stored, size_t count, void *
 static int to_i64(enum ren__dtype type, const void *stored, size_t count, void *values) {
     int64_t *out = values;
 
-    if (type == REN__I64) memcpy(out, stored, count * sizeof *out);
+    if (type == REN__I64)
+        memcpy(out, stored, count * sizeof *out);
     else if (type == REN__U8)
         for (size_t i = 0; i < count; i++)
             out[i] = ((const uint8_t *)stored)[i];
-    else return 0;
+    else
+        return 0;
     return 1;
 }
 

@@ -89,10 +89,14 @@ static ren_status plain_scalar(const reader *in, const yaml_event_t *event, json
     double real = 0.0;
     long long integer;
 
-    if (is_one_of(text, nulls)) *out = json_null();
-    else if (is_one_of(text, trues)) *out = json_true();
-    else if (is_one_of(text, falses)) *out = json_false();
-    else if (is_one_of(text, infinite)) return fail_about(in, event->start_mark, "numbers must be finite", text);
+    if (is_one_of(text, nulls))
+        *out = json_null();
+    else if (is_one_of(text, trues))
+        *out = json_true();
+    else if (is_one_of(text, falses))
+        *out = json_false();
+    else if (is_one_of(text, infinite))
+        return fail_about(in, event->start_mark, "numbers must be finite", text);
     else
         switch (number_form(text)) {
         case INTEGER:
@@ -102,7 +106,8 @@ static ren_status plain_scalar(const reader *in, const yaml_event_t *event, json
             *out = json_integer(integer);
             break;
         case REAL:
-            if (!ren__parse_number(text, &real)) return fail_about(in, event->start_mark, "the number is out of range", text);
+            if (!ren__parse_number(text, &real))
+                return fail_about(in, event->start_mark, "the number is out of range", text);
             *out = json_real(real);
             break;
         case AMBIGUOUS:
@@ -221,8 +226,10 @@ static ren_status read_node(reader *in, const yaml_event_t *event, int depth, js
         if (!tree) return out_of_memory(in);
         st = read_map(in, depth + 1, tree);
     }
-    if (st == REN_OK) *out = tree;
-    else json_decref(tree);
+    if (st == REN_OK)
+        *out = tree;
+    else
+        json_decref(tree);
     return st;
 }
 
@@ -231,7 +238,8 @@ static ren_status expect_event(reader *in, yaml_event_type_t type, const char *o
     ren_status st = next_event(in, &event);
 
     if (st != REN_OK) return st;
-    if (event.type != type) st = fail_at(in, event.start_mark, otherwise);
+    if (event.type != type)
+        st = fail_at(in, event.start_mark, otherwise);
     else if (type == YAML_DOCUMENT_START_EVENT &&
              event.data.document_start.tag_directives.start != event.data.document_start.tag_directives.end)
         st = fail_at(in, event.start_mark, "tags are not supported");
@@ -266,7 +274,8 @@ ren_status ren__yaml_parse(const char *text, size_t size, const char *name, json
     if (size > REN__DOCUMENT_CAP)
         return ren__error(REN_E_LIMIT, "%s: %zu bytes, more than the %d that a document may have", name, size,
                           REN__DOCUMENT_CAP);
-    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* libyaml passes over it only where it guesses the encoding */
+    if (size >= 3 &&
+        memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* libyaml passes over it only where it guesses the encoding */
         text += 3;
         size -= 3;
     }

@@ -24,8 +24,10 @@ static int is_plain(const char *text, size_t size) {
 }
 
 static void add_string(ren_text *text, const char *string, size_t size) {
-    if (is_plain(string, size)) ren__text_add_bytes(text, string, size);
-    else ren__write_string(text, string, size, 1);
+    if (is_plain(string, size))
+        ren__text_add_bytes(text, string, size);
+    else
+        ren__write_string(text, string, size, 1);
 }
 
 /* What fits on the line of its key: scalars, lists of scalars, and empty maps. 0: it does not, nothing written. */
@@ -103,8 +105,10 @@ static ren_status write_block(ren_text *text, const json_t *value, int depth, in
         begun = 0;
         item = json_array_get(value, i);
         ren__text_add(text, "- ");
-        if (write_on_line(text, item)) ren__text_add(text, "\n");
-        else REN_TRY(write_block(text, item, depth + 1, 1));
+        if (write_on_line(text, item))
+            ren__text_add(text, "\n");
+        else
+            REN_TRY(write_block(text, item, depth + 1, 1));
     }
     st = text->status;
 out:
@@ -117,8 +121,10 @@ ren_status ren__yaml_write(ren_context *context, const json_t *tree, ren_text **
 
     *out = NULL;
     REN_TRY(ren__text_create(context, &text));
-    if (write_on_line(text, tree)) ren__text_add(text, "\n");
-    else REN_TRY(write_block(text, tree, 0, 0));
+    if (write_on_line(text, tree))
+        ren__text_add(text, "\n");
+    else
+        REN_TRY(write_block(text, tree, 0, 0));
     REN_TRY(text->status);
     *out = text;
     text = NULL;

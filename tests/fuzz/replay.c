@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target on files, or on all files of folders, without a fuzzer: for corpora and for what a fuzzer found. */
+/* Runs a fuzz target on files, or on all files of folders, without a fuzzer: for corpora and for what a fuzzer found.
+ */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

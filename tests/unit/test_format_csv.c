@@ -13,8 +13,8 @@ static ren_status test_reading(ren_context *context) {
     ren_status st = REN_OK;
     ren__csv *table = NULL;
 
-    REN_TRY(read_text(context,
-                      "\xEF\xBB\xBFpatient,\"scan,name\",label\r\np1,\"a \"\"b\"\"\r\nc\",\r\n\r\n\"\",x y ,3", &table));
+    REN_TRY(read_text(context, "\xEF\xBB\xBFpatient,\"scan,name\",label\r\np1,\"a \"\"b\"\"\r\nc\",\r\n\r\n\"\",x y ,3",
+                      &table));
     CHECK_INT(ren__csv_rows(table), 2);
     CHECK_INT(ren__csv_column(table, "patient"), 0);
     CHECK_INT(ren__csv_column(table, "scan,name"), 1);
@@ -74,7 +74,9 @@ out:
 
 static ren_status test_writing_reads_back(ren_context *context) {
     ren_status st = REN_OK;
-    static const char *const fields[] = { "head", "", "a", "a,b", "\"", "a\"b\"", "x\ny", "\r", " a ", "-5", "\xC3\xA4" };
+    static const char *const fields[] = {
+        "head", "", "a", "a,b", "\"", "a\"b\"", "x\ny", "\r", " a ", "-5", "\xC3\xA4"
+    };
     enum { COUNT = sizeof fields / sizeof *fields };
     ren__csv *table = NULL;
     ren_text *text = NULL;

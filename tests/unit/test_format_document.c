@@ -95,8 +95,10 @@ static ren_status test_depth_and_number_are_bounded(ren_context *context) {
             memset(deep, '[', (size_t)depth);
             memset(deep + depth, ']', (size_t)depth);
             deep[2 * depth] = '\0';
-            if (depth > 64) CHECK_FAILS(parse(deep, yaml, &tree), REN_E_FORMAT, "deeper than 64");
-            else REN_TRY(parse(deep, yaml, &tree));
+            if (depth > 64)
+                CHECK_FAILS(parse(deep, yaml, &tree), REN_E_FORMAT, "deeper than 64");
+            else
+                REN_TRY(parse(deep, yaml, &tree));
             json_decref(tree);
             tree = NULL;
         }
@@ -119,12 +121,68 @@ out:
 /* Every string that could be taken for something else, in both notations and both indents. */
 static ren_status test_writing_reads_back(ren_context *context) {
     ren_status st = REN_OK;
-    static const char *const strings[] = { "", " ", "a", "a b", " a", "a ", "a  b", "true", "No", "NULL", "~", "1", "1e5",
-        "0x1", ".5", "-", "- a", "a: b", "a:", "#x", "a #b", "[", "]", "{}", "a,b", "&a", "*a", "!a", "|", ">", "%x", "@",
-        "`", "'", "\"", "\\", "\n", "a\nb", "\t", "\r", "\x01", "\x7F", "\xC2\x85", "\xC2\x80", "\xE2\x80\xA8",
-        "\xEF\xBB\xBF", "\xEF\xBF\xBE", "\xC3\xA4", "\xF0\x9F\xAB\x81", "---", "...", "?", "? a", "<<", "=", "2001-01-01",
-        "12:30", "/a/b.c", "y" };
-    static const double numbers[] = { 0.1, 1.0, -0.0, 1e-5, 1e22, 123456789.123, 5e-324, 1.7976931348623157e308, 1.0 / 3 };
+    static const char *const strings[] = { "",
+                                           " ",
+                                           "a",
+                                           "a b",
+                                           " a",
+                                           "a ",
+                                           "a  b",
+                                           "true",
+                                           "No",
+                                           "NULL",
+                                           "~",
+                                           "1",
+                                           "1e5",
+                                           "0x1",
+                                           ".5",
+                                           "-",
+                                           "- a",
+                                           "a: b",
+                                           "a:",
+                                           "#x",
+                                           "a #b",
+                                           "[",
+                                           "]",
+                                           "{}",
+                                           "a,b",
+                                           "&a",
+                                           "*a",
+                                           "!a",
+                                           "|",
+                                           ">",
+                                           "%x",
+                                           "@",
+                                           "`",
+                                           "'",
+                                           "\"",
+                                           "\\",
+                                           "\n",
+                                           "a\nb",
+                                           "\t",
+                                           "\r",
+                                           "\x01",
+                                           "\x7F",
+                                           "\xC2\x85",
+                                           "\xC2\x80",
+                                           "\xE2\x80\xA8",
+                                           "\xEF\xBB\xBF",
+                                           "\xEF\xBF\xBE",
+                                           "\xC3\xA4",
+                                           "\xF0\x9F\xAB\x81",
+                                           "---",
+                                           "...",
+                                           "?",
+                                           "? a",
+                                           "<<",
+                                           "=",
+                                           "2001-01-01",
+                                           "12:30",
+                                           "/a/b.c",
+                                           "y" };
+    static const double numbers[] = {
+        0.1, 1.0, -0.0, 1e-5, 1e22, 123456789.123, 5e-324, 1.7976931348623157e308, 1.0 / 3
+    };
     json_t *tree = json_object(), *list = json_array(), *back = NULL;
     char longest[2001];
     ren_text *text = NULL;
@@ -133,8 +191,8 @@ static ren_status test_writing_reads_back(ren_context *context) {
     longest[sizeof longest - 1] = '\0';
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
         json_object_set_new(tree, strings[i], json_string(strings[i]));
-        json_array_append_new(list, json_pack("[s, {s: [], s: {s: s}}, {}]", strings[i], strings[i], "map", strings[i],
-                                              strings[i]));
+        json_array_append_new(
+            list, json_pack("[s, {s: [], s: {s: s}}, {}]", strings[i], strings[i], "map", strings[i], strings[i]));
     }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_array_append_new(list, json_real(numbers[i]));
@@ -164,8 +222,9 @@ static ren_status test_written_forms(ren_context *context) {
     json_t *tree = NULL;
     ren_text *text = NULL;
 
-    REN_TRY(parse("{\"study\": \"x\", \"lr\": 0.0001, \"size\": [96, 96], \"experts\": [{\"name\": \"cnn\", \"on\": true}]}",
-                  0, &tree));
+    REN_TRY(parse(
+        "{\"study\": \"x\", \"lr\": 0.0001, \"size\": [96, 96], \"experts\": [{\"name\": \"cnn\", \"on\": true}]}", 0,
+        &tree));
     REN_TRY(ren__yaml_write(context, tree, &text));
     CHECK_TEXT(ren_text_data(text),
                "study: x\nlr: 0.0001\nsize: [96, 96]\nexperts:\n  - name: cnn\n    \"on\": true\n");
@@ -209,7 +268,8 @@ static ren_status test_access(ren_context *context) {
     CHECK(boolean);
     CHECK_FAILS(ren__get_integer(tree, "epochs", "here", 1, 99, &integer), REN_E_FORMAT, "from 1 to 99");
     CHECK_FAILS(ren__get_integer(tree, "lr", "here", 1, 99, &integer), REN_E_FORMAT, "whole number");
-    CHECK_FAILS(ren__get_string(tree, "lr", "experts[1]", &string), REN_E_FORMAT, "experts[1]: \"lr\" must be a string");
+    CHECK_FAILS(ren__get_string(tree, "lr", "experts[1]", &string), REN_E_FORMAT,
+                "experts[1]: \"lr\" must be a string");
     CHECK_FAILS(ren__get_number(tree, "nothing", "here", &number), REN_E_FORMAT, "found null");
     CHECK_FAILS(ren__get_boolean(tree, "name", "here", &boolean), REN_E_FORMAT, "true or false");
     CHECK_FAILS(ren__get_number(NULL, "x", "here", &number), REN_E_FORMAT, "must be a map");
@@ -262,13 +322,19 @@ static ren_status test_reading_by_extension(ren_context *context) {
     char path[TEST_PATH];
     json_t *tree = NULL;
 
-    REN_TRY(ren__file_write(test_file(path, "a.yaml"), "\xEF\xBB\xBF" "a: 1\r\nb: two\r\n", 17));
+    REN_TRY(ren__file_write(test_file(path, "a.yaml"),
+                            "\xEF\xBB\xBF"
+                            "a: 1\r\nb: two\r\n",
+                            17));
     REN_TRY(ren__document_read(context, path, &tree));
     CHECK_INT(json_integer_value(json_object_get(tree, "a")), 1);
     CHECK_TEXT(json_string_value(json_object_get(tree, "b")), "two");
     json_decref(tree);
     tree = NULL;
-    REN_TRY(ren__file_write(test_file(path, "a.json"), "\xEF\xBB\xBF" "{\"a\": 1}", 11));
+    REN_TRY(ren__file_write(test_file(path, "a.json"),
+                            "\xEF\xBB\xBF"
+                            "{\"a\": 1}",
+                            11));
     REN_TRY(ren__document_read(context, path, &tree));
     CHECK_INT(json_integer_value(json_object_get(tree, "a")), 1);
     json_decref(tree);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Malformed safetensors: each a clear error, or a harmless read where a flipped bit gave another valid file. Made to run
- * under AddressSanitizer. The files live in memory (memfd), made here from tables and a seeded generator. */
+/* Malformed safetensors: each a clear error, or a harmless read where a flipped bit gave another valid file. Made to
+ * run under AddressSanitizer. The files live in memory (memfd), made here from tables and a seeded generator. */
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -56,9 +56,9 @@ out:
     return st;
 }
 
-#define OFFSETS(begin, end) "\"data_offsets\":[" #begin "," #end "]"
+#define OFFSETS(begin, end)             "\"data_offsets\":[" #begin "," #end "]"
 #define TENSOR(type, shape, begin, end) "{\"dtype\":\"" type "\",\"shape\":" shape "," OFFSETS(begin, end) "}"
-#define ONE TENSOR("F32", "[2]", 0, 8)
+#define ONE                             TENSOR("F32", "[2]", 0, 8)
 
 typedef struct hostile_header {
     const char *header;
@@ -213,8 +213,18 @@ out:
 
 static ren_status test_hostile_lengths(ren_context *context) {
     ren_status st = REN_OK;
-    static const uint64_t lengths[] = { 3, 100, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (64 << 20) + 1, UINT64_C(1) << 32,
-                                        UINT64_C(1) << 63, UINT64_MAX, UINT64_MAX - 7, UINT64_MAX - 8, INT64_MAX };
+    static const uint64_t lengths[] = { 3,
+                                        100,
+                                        0x7FFFFFFF,
+                                        0x80000000,
+                                        0xFFFFFFFF,
+                                        (64 << 20) + 1,
+                                        UINT64_C(1) << 32,
+                                        UINT64_C(1) << 63,
+                                        UINT64_MAX,
+                                        UINT64_MAX - 7,
+                                        UINT64_MAX - 8,
+                                        INT64_MAX };
     unsigned char bytes[10] = { 0, 0, 0, 0, 0, 0, 0, 0, '{', '}' };
 
     ren_context_memory_peak_reset(context);
@@ -227,7 +237,8 @@ static ren_status test_hostile_lengths(ren_context *context) {
     CHECK_FAILS(try_bytes(context, bytes, 8, 0), REN_E_FORMAT, "begin with '{'");
     CHECK_FAILS(ren__safetensors_open(context, "/dev/null", &(ren__safetensors *){ NULL }), REN_E_IO, "regular");
     CHECK_FAILS(ren__safetensors_open(context, "/", &(ren__safetensors *){ NULL }), REN_E_IO, "regular");
-    CHECK_FAILS(ren__safetensors_open(context, "/nowhere/x", &(ren__safetensors *){ NULL }), REN_E_IO, "cannot be opened");
+    CHECK_FAILS(ren__safetensors_open(context, "/nowhere/x", &(ren__safetensors *){ NULL }), REN_E_IO,
+                "cannot be opened");
     CHECK(ren_context_memory_peak(context) < MEMORY_BOUND);
 out:
     return st;
@@ -235,10 +246,18 @@ out:
 
 /* A small valid file with every type. */
 static size_t valid_file(unsigned char bytes[1024]) {
-    static const char header[] =
-        "{\"__metadata__\":{\"kind\":\"test\",\"config\":\"{\\\"a\\\": [1]}\"},\"a\":" TENSOR("F32", "[2,3]", 0, 24)
-        ",\"b\":" TENSOR("F16", "[4]", 24, 32) ",\"c.d\":" TENSOR("F64", "[]", 32, 40) ",\"e\":" TENSOR("I64", "[1]", 40, 48)
-        ",\"f\":" TENSOR("U8", "[2]", 48, 50) ",\"g\":" TENSOR("BF16", "[1]", 50, 52) "}   ";
+    static const char header[] = "{\"__metadata__\":{\"kind\":\"test\",\"config\":\"{\\\"a\\\": [1]}\"},\"a\":" TENSOR(
+        "F32", "[2,3]", 0,
+        24) ",\"b\":" TENSOR("F16", "[4]", 24,
+                             32) ",\"c.d\":" TENSOR("F64", "[]", 32,
+                                                    40) ",\"e\":" TENSOR("I64", "[1]", 40,
+                                                                         48) ",\"f\":" TENSOR("U8", "[2]", 48,
+                                                                                              50) ",\"g\":" TENSOR("BF1"
+                                                                                                                   "6",
+                                                                                                                   "[1"
+                                                                                                                   "]",
+                                                                                                                   50,
+                                                                                                                   52) "}   ";
     size_t length = sizeof header - 1;
 
     for (int i = 0; i < 8; i++)
@@ -336,8 +355,10 @@ static ren_status test_long_repetitions(ren_context *context) {
         memset(header + 2, 'n', length);
         memcpy(header + 2 + length, "\":" ONE "}", sizeof "\":" ONE "}" - 1);
         st = try_header(context, header, 2 + length + sizeof "\":" ONE "}" - 1, 8);
-        if (length == 1024) REN_TRY(st);
-        else CHECK_FAILS(st, REN_E_FORMAT, "name of 1025 bytes");
+        if (length == 1024)
+            REN_TRY(st);
+        else
+            CHECK_FAILS(st, REN_E_FORMAT, "name of 1025 bytes");
     }
 out:
     ren__free(header);
