@@ -9,8 +9,7 @@
 
 enum { ROW_WORK = 32768 };
 
-static ren_status allocate(ren_context *context, int64_t inputs, int64_t outputs, int64_t taps, ren__axis *out)
-{
+static ren_status allocate(ren_context *context, int64_t inputs, int64_t outputs, int64_t taps, ren__axis *out) {
     size_t weights;
     memset(out, 0, sizeof *out);
     out->inputs = inputs;
@@ -26,30 +25,26 @@ static ren_status allocate(ren_context *context, int64_t inputs, int64_t outputs
     return st;
 }
 
-void ren__axis_free(ren__axis *axis)
-{
+void ren__axis_free(ren__axis *axis) {
     ren__free(axis->first);
     ren__free(axis->weights);
     memset(axis, 0, sizeof *axis);
 }
 
 /* Index of the whole-sample symmetric continuation: ... 2 1 0 1 2 ... n-2 n-1 n-2 ... */
-static int64_t mirror(int64_t index, int64_t inputs)
-{
+static int64_t mirror(int64_t index, int64_t inputs) {
     if (inputs == 1) return 0;
     const int64_t period = 2 * (inputs - 1);
     index = (index % period + period) % period;
     return index < inputs ? index : period - index;
 }
 
-static int64_t clamp(int64_t value, int64_t low, int64_t high)
-{
+static int64_t clamp(int64_t value, int64_t low, int64_t high) {
     return value < low ? low : value > high ? high : value;
 }
 
 ren_status ren__axis_cubic(ren_context *context, int64_t inputs, int64_t outputs, double begin, double step,
-                           ren__axis *out)
-{
+                           ren__axis *out) {
     const ren_status st = allocate(context, inputs, outputs, inputs < 4 ? inputs : 4, out);
     if (st != REN_OK) return st;
     for (int64_t i = 0; i < outputs; i++) {
@@ -68,8 +63,7 @@ ren_status ren__axis_cubic(ren_context *context, int64_t inputs, int64_t outputs
 }
 
 ren_status ren__axis_linear(ren_context *context, int64_t inputs, int64_t outputs, double begin, double step,
-                            ren__axis *out)
-{
+                            ren__axis *out) {
     const ren_status st = allocate(context, inputs, outputs, inputs < 2 ? inputs : 2, out);
     if (st != REN_OK) return st;
     for (int64_t i = 0; i < outputs; i++) {
@@ -83,30 +77,25 @@ ren_status ren__axis_linear(ren_context *context, int64_t inputs, int64_t output
     return REN_OK;
 }
 
-int64_t ren__area_begin(int64_t inputs, int64_t outputs, int64_t index)
-{
+int64_t ren__area_begin(int64_t inputs, int64_t outputs, int64_t index) {
     return index * inputs / outputs;
 }
 
-int64_t ren__area_end(int64_t inputs, int64_t outputs, int64_t index)
-{
+int64_t ren__area_end(int64_t inputs, int64_t outputs, int64_t index) {
     return ((index + 1) * inputs + outputs - 1) / outputs;
 }
 
-int64_t ren__centre_index(int64_t inputs, int64_t outputs, int64_t index)
-{
+int64_t ren__centre_index(int64_t inputs, int64_t outputs, int64_t index) {
     return (2 * index + 1) * inputs / (2 * outputs);
 }
 
-int64_t ren__nearest_index(int64_t inputs, double position)
-{
+int64_t ren__nearest_index(int64_t inputs, double position) {
     if (!(position > 0.0)) return 0;
     if (position >= (double)(inputs - 1)) return inputs - 1;
     return (int64_t)floor(position + 0.5);
 }
 
-ren_status ren__axis_area(ren_context *context, int64_t inputs, int64_t outputs, ren__axis *out)
-{
+ren_status ren__axis_area(ren_context *context, int64_t inputs, int64_t outputs, ren__axis *out) {
     int64_t taps = 1;
     for (int64_t i = 0; i < outputs; i++) {
         const int64_t count = ren__area_end(inputs, outputs, i) - ren__area_begin(inputs, outputs, i);
@@ -123,8 +112,7 @@ ren_status ren__axis_area(ren_context *context, int64_t inputs, int64_t outputs,
     return REN_OK;
 }
 
-ren__part ren__axis_needs(const ren__axis *axis, ren__part outputs)
-{
+ren__part ren__axis_needs(const ren__axis *axis, ren__part outputs) {
     ren__part inputs = { 0, 0 };
     if (outputs.count < 1) return inputs;
     inputs.begin = axis->first[outputs.begin];
@@ -141,8 +129,7 @@ typedef struct apply_job {
 } apply_job;
 
 /* Along the fastest axis: every output gathers its own inputs. */
-static void gather_row(const apply_job *job, const float *in, float *out)
-{
+static void gather_row(const apply_job *job, const float *in, float *out) {
     const int64_t taps = job->axis->taps;
     const int64_t *first = job->axis->first + job->out_begin;
     const float *weights = job->axis->weights + job->out_begin * taps;
@@ -156,33 +143,35 @@ static void gather_row(const apply_job *job, const float *in, float *out)
     }
     for (int64_t i = 0; i < job->out_shape[0]; i++, weights += taps) {
         float sum = 0.0F;
-        for (int64_t t = 0; t < taps; t++) sum += weights[t] * from[first[i] + t];
+        for (int64_t t = 0; t < taps; t++)
+            sum += weights[t] * from[first[i] + t];
         out[i] = sum;
     }
 }
 
 /* Along another axis: an output row is a sum of input rows, `step` floats apart. */
-static void combine_rows(const float *in, int64_t step, const float *weights, int64_t taps, int64_t width, float *out)
-{
+static void combine_rows(const float *in, int64_t step, const float *weights, int64_t taps, int64_t width, float *out) {
     if (taps == 4) {
         const float a = weights[0], b = weights[1], c = weights[2], d = weights[3];
         const float *x = in, *y = in + step, *z = in + 2 * step, *w = in + 3 * step;
 #pragma omp simd
-        for (int64_t i = 0; i < width; i++) out[i] = a * x[i] + b * y[i] + c * z[i] + d * w[i];
+        for (int64_t i = 0; i < width; i++)
+            out[i] = a * x[i] + b * y[i] + c * z[i] + d * w[i];
         return;
     }
 #pragma omp simd
-    for (int64_t i = 0; i < width; i++) out[i] = weights[0] * in[i];
+    for (int64_t i = 0; i < width; i++)
+        out[i] = weights[0] * in[i];
     for (int64_t t = 1; t < taps; t++) {
         const float weight = weights[t];
         const float *row = in + t * step;
 #pragma omp simd
-        for (int64_t i = 0; i < width; i++) out[i] += weight * row[i];
+        for (int64_t i = 0; i < width; i++)
+            out[i] += weight * row[i];
     }
 }
 
-static void apply_rows(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void apply_rows(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const apply_job *job = argument;
     const int64_t width = job->out_shape[0], in_width = job->in_shape[0], in_plane = in_width * job->in_shape[1];
     (void)thread;
@@ -195,16 +184,15 @@ static void apply_rows(void *argument, int64_t begin, int64_t end, int32_t threa
         }
         const int64_t index = job->out_begin + (job->which == 1 ? j : k);
         const int64_t first = job->axis->first[index] - job->in_begin;
-        const float *in = job->which == 1 ? job->in + k * in_plane + first * in_width
-                                          : job->in + first * in_plane + j * in_width;
+        const float *in =
+            job->which == 1 ? job->in + k * in_plane + first * in_width : job->in + first * in_plane + j * in_width;
         combine_rows(in, job->which == 1 ? in_width : in_plane, job->axis->weights + index * job->axis->taps,
                      job->axis->taps, width, out);
     }
 }
 
 ren_status ren__axis_apply(ren_context *context, ren__run *run, const ren__axis *axis, int which, const float *in,
-                           const int64_t in_shape[3], int64_t in_begin, ren__part part, float *out)
-{
+                           const int64_t in_shape[3], int64_t in_begin, ren__part part, float *out) {
     apply_job job = { axis, which, in, out, { 0, 0, 0 }, { 0, 0, 0 }, in_begin, part.begin };
     for (int a = 0; a < 3; a++) {
         job.in_shape[a] = in_shape[a];

@@ -3,15 +3,13 @@
 #include "base/text.h"
 #include "volume/volume.h"
 
-static const char *type_name(int32_t type)
-{
-    static const char *const names[] = { "",       "uint8", "int8",   "uint16", "int16",  "uint32",
+static const char *type_name(int32_t type) {
+    static const char *const names[] = { "",      "uint8",  "int8",  "uint16",  "int16",  "uint32",
                                          "int32", "uint64", "int64", "float32", "float64" };
     return names[type];
 }
 
-static void add_numbers(ren_text *text, const double *values, int count, int digits)
-{
+static void add_numbers(ren_text *text, const double *values, int count, int digits) {
     ren__text_add(text, "[");
     for (int i = 0; i < count; i++) {
         if (i) ren__text_add(text, ", ");
@@ -20,8 +18,7 @@ static void add_numbers(ren_text *text, const double *values, int count, int dig
     ren__text_add(text, "]");
 }
 
-ren_status ren_volume_describe(const ren_volume *volume, ren_text **json)
-{
+ren_status ren_volume_describe(const ren_volume *volume, ren_text **json) {
     ren_text *text = NULL;
     double spacing[3];
     char axes[4];

@@ -9,10 +9,10 @@ enum { REN__NIFTI1_BYTES = 348, REN__NIFTI2_BYTES = 540 };
 
 /* What a checked header says. */
 typedef struct ren__nifti_header {
-    int version;          /* 1 or 2 */
-    int swapped;          /* the file's byte order is not ours */
-    int pair;             /* voxels are in an .img of their own */
-    int32_t type;         /* REN_TYPE_* */
+    int version;  /* 1 or 2 */
+    int swapped;  /* the file's byte order is not ours */
+    int pair;     /* voxels are in an .img of their own */
+    int32_t type; /* REN_TYPE_* */
     int64_t shape[3];
     uint64_t voxel_offset; /* of the first voxel, in the file that has them */
     size_t voxel_bytes;
@@ -38,8 +38,8 @@ void ren__nifti_stream_close(ren__nifti_stream *stream); /* NULL is fine */
 /* Up to `size` bytes; fewer only at the end. Errors name the file. */
 ren_status ren__nifti_stream_read(ren__nifti_stream *stream, void *bytes, size_t size, size_t *got);
 ren_status ren__nifti_stream_skip(ren__nifti_stream *stream, uint64_t size, uint64_t *skipped);
-/* REN_E_FORMAT where the file, by its length, cannot hold `size` bytes: at once for plain files, and for compressed ones
- * by the most that deflate can expand to. */
+/* REN_E_FORMAT where the file, by its length, cannot hold `size` bytes: at once for plain files, and for compressed
+ * ones by the most that deflate can expand to. */
 ren_status ren__nifti_stream_holds(const ren__nifti_stream *stream, uint64_t size);
 /* Reads a compressed file to its end, so that its checksum is verified. */
 ren_status ren__nifti_stream_finish(ren__nifti_stream *stream);

@@ -7,25 +7,23 @@
 #include "volume/nifti.h"
 #include "volume/volume.h"
 
-static int ends_with(const char *text, const char *suffix)
-{
+static int ends_with(const char *text, const char *suffix) {
     size_t a = strlen(text), b = strlen(suffix);
     return a >= b && !strcasecmp(text + a - b, suffix);
 }
 
 /* Turns x.hdr into x.img or back, in place, keeping upper case and ".gz". 0: the name is not of this kind. */
-static int exchange(char *path, const char *from, const char *to)
-{
+static int exchange(char *path, const char *from, const char *to) {
     size_t length = strlen(path), end = ends_with(path, ".gz") ? length - 3 : length;
     if (end < 4 || strncasecmp(path + end - 4, from, 4)) return 0;
     const int upper = path[end - 1] < 'a';
-    for (size_t i = 1; i < 4; i++) path[end - 4 + i] = (char)(upper ? to[i] & ~0x20 : to[i]);
+    for (size_t i = 1; i < 4; i++)
+        path[end - 4 + i] = (char)(upper ? to[i] & ~0x20 : to[i]);
     return 1;
 }
 
 /* The other file of a pair, with or without compression, whichever exists; `*out` from ren__strdup. */
-static ren_status sibling(ren_context *context, const char *path, const char *from, const char *to, char **out)
-{
+static ren_status sibling(ren_context *context, const char *path, const char *from, const char *to, char **out) {
     ren_status st = REN_OK;
     char *name = NULL;
     size_t length = strlen(path);
@@ -35,11 +33,12 @@ static ren_status sibling(ren_context *context, const char *path, const char *fr
     if (!exchange(name, from, to))
         REN_FAIL(REN_E_FORMAT, "%s: a header of a pair of files must be named .hdr, its voxels .img", path);
     if (access(name, F_OK)) {
-        if (ends_with(name, ".gz")) name[length - 3] = '\0';
-        else memcpy(name + length, ".gz", 4);
+        if (ends_with(name, ".gz"))
+            name[length - 3] = '\0';
+        else
+            memcpy(name + length, ".gz", 4);
     }
-    if (access(name, F_OK))
-        REN_FAIL(REN_E_IO, "%s: the %s file that belongs to it is missing", path, to);
+    if (access(name, F_OK)) REN_FAIL(REN_E_IO, "%s: the %s file that belongs to it is missing", path, to);
     *out = name;
     return REN_OK;
 out:
@@ -47,27 +46,27 @@ out:
     return st;
 }
 
-static ren_status read_header(ren__nifti_stream *stream, const char *path, ren__nifti_header *header, size_t *consumed)
-{
+static ren_status read_header(ren__nifti_stream *stream, const char *path, ren__nifti_header *header,
+                              size_t *consumed) {
     uint8_t bytes[REN__NIFTI2_BYTES];
     size_t got = 0, size, rest = 0;
     ren_status st = ren__nifti_stream_read(stream, bytes, 4, &got);
     if (st != REN_OK) return st;
     size = got == 4 ? ren__nifti_header_size(bytes) : 0;
     if (!size)
-        return ren__error(REN_E_FORMAT, "%s: not a NIfTI file (it does not start with a header of 348 or 540 bytes)", path);
+        return ren__error(REN_E_FORMAT, "%s: not a NIfTI file (it does not start with a header of 348 or 540 bytes)",
+                          path);
     st = ren__nifti_stream_read(stream, bytes + 4, size - 4, &rest);
     if (st != REN_OK) return st;
     if (rest != size - 4)
-        return ren__error(REN_E_FORMAT, "%s: ends after %zu of %zu header bytes: the file is truncated, copy it again", path,
-                          got + rest, size);
+        return ren__error(REN_E_FORMAT, "%s: ends after %zu of %zu header bytes: the file is truncated, copy it again",
+                          path, got + rest, size);
     *consumed = size;
     st = ren__nifti_header_parse(bytes, size, header);
     return st == REN_OK ? st : ren__error_context(st, "%s", path);
 }
 
-static void swap_elements(uint8_t *bytes, size_t size, size_t element)
-{
+static void swap_elements(uint8_t *bytes, size_t size, size_t element) {
     if (element == 2)
         for (size_t i = 0; i < size; i += 2) {
             uint16_t value;
@@ -93,15 +92,13 @@ static void swap_elements(uint8_t *bytes, size_t size, size_t element)
 
 /* `stream` stands at byte `position` of the file with the voxels. */
 static ren_status read_voxels(ren_context *context, ren__nifti_stream *stream, const char *path, uint64_t position,
-                              const ren__nifti_header *header, ren_volume **out)
-{
+                              const ren__nifti_header *header, ren_volume **out) {
     ren_status st = REN_OK;
     ren_volume *volume = NULL;
     void *voxels = NULL;
     uint64_t skipped = 0, skip;
     size_t got = 0;
-    if (header->voxel_offset < position)
-        REN_FAIL(REN_E_FORMAT, "%s: the voxels would begin inside the header", path);
+    if (header->voxel_offset < position) REN_FAIL(REN_E_FORMAT, "%s: the voxels would begin inside the header", path);
     skip = header->voxel_offset - position;
     REN_TRY(ren__nifti_stream_holds(stream, header->voxel_offset + header->voxel_bytes));
     REN_TRY(ren__volume_allocate_raw(context, header->type, header->shape, header->affine, &voxels, &volume));
@@ -123,8 +120,7 @@ out:
     return st;
 }
 
-ren_status ren_volume_read(ren_context *context, const char *path, ren_volume **out)
-{
+ren_status ren_volume_read(ren_context *context, const char *path, ren_volume **out) {
     ren_status st = REN_OK;
     ren__nifti_stream *stream = NULL;
     ren__nifti_header header;
@@ -133,7 +129,8 @@ ren_status ren_volume_read(ren_context *context, const char *path, ren_volume **
     REN_REQUIRE(out);
     *out = NULL;
     REN_REQUIRE(context && path);
-    if (ends_with(path, ".img") || ends_with(path, ".img.gz")) REN_TRY(sibling(context, path, ".img", ".hdr", &header_path));
+    if (ends_with(path, ".img") || ends_with(path, ".img.gz"))
+        REN_TRY(sibling(context, path, ".img", ".hdr", &header_path));
     if (!header_path && !(header_path = ren__strdup(context, path))) {
         st = ren__out_of_memory();
         goto out;

@@ -28,29 +28,26 @@ struct ren__nifti_stream {
     size_t begin, end;
 };
 
-static void *zlib_alloc(void *user, uInt count, uInt size)
-{
+static void *zlib_alloc(void *user, uInt count, uInt size) {
     return ren__alloc_array(user, count, size);
 }
 
-static void zlib_free(void *user, void *memory)
-{
+static void zlib_free(void *user, void *memory) {
     (void)user;
     ren__free(memory);
 }
 
-static ren_status system_error(const ren__nifti_stream *stream, const char *what)
-{
+static ren_status system_error(const ren__nifti_stream *stream, const char *what) {
     char text[128];
     return ren__error(REN_E_IO, "%s: %s: %s", stream->path, what, strerror_r(errno, text, sizeof text));
 }
 
 /* Makes input available unless the file is at its end. */
-static ren_status fill(ren__nifti_stream *stream)
-{
+static ren_status fill(ren__nifti_stream *stream) {
     ssize_t got;
     if (stream->begin < stream->end) return REN_OK;
-    do got = read(stream->file, stream->input, INPUT_BYTES);
+    do
+        got = read(stream->file, stream->input, INPUT_BYTES);
     while (got < 0 && errno == EINTR);
     if (got < 0) return system_error(stream, "cannot be read");
     stream->begin = 0;
@@ -58,8 +55,7 @@ static ren_status fill(ren__nifti_stream *stream)
     return REN_OK;
 }
 
-static ren_status open_file(ren__nifti_stream *stream)
-{
+static ren_status open_file(ren__nifti_stream *stream) {
     struct stat info;
     /* without O_NONBLOCK a named pipe would hold us until somebody writes */
     stream->file = open(stream->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -70,8 +66,7 @@ static ren_status open_file(ren__nifti_stream *stream)
     return REN_OK;
 }
 
-ren_status ren__nifti_stream_open(ren_context *context, const char *path, ren__nifti_stream **out)
-{
+ren_status ren__nifti_stream_open(ren_context *context, const char *path, ren__nifti_stream **out) {
     ren_status st = REN_OK;
     ren__nifti_stream *stream = ren__calloc(context, 1, sizeof *stream);
     if (!stream) return ren__out_of_memory();
@@ -103,8 +98,7 @@ out:
     return st;
 }
 
-void ren__nifti_stream_close(ren__nifti_stream *stream)
-{
+void ren__nifti_stream_close(ren__nifti_stream *stream) {
     if (!stream) return;
     if (stream->inflating) inflateEnd(&stream->z);
     if (stream->file >= 0) close(stream->file);
@@ -113,8 +107,7 @@ void ren__nifti_stream_close(ren__nifti_stream *stream)
     ren__free(stream);
 }
 
-static ren_status read_plain(ren__nifti_stream *stream, uint8_t *bytes, size_t size, size_t *got)
-{
+static ren_status read_plain(ren__nifti_stream *stream, uint8_t *bytes, size_t size, size_t *got) {
     *got = 0;
     while (*got < size) {
         size_t part = stream->end - stream->begin;
@@ -136,8 +129,7 @@ static ren_status read_plain(ren__nifti_stream *stream, uint8_t *bytes, size_t s
 }
 
 /* After the end of a gzip member another may follow; anything else there is padding and ignored, as gzip does. */
-static ren_status next_member(ren__nifti_stream *stream)
-{
+static ren_status next_member(ren__nifti_stream *stream) {
     ren_status st = fill(stream);
     if (st != REN_OK) return st;
     if (stream->end - stream->begin >= 2 && stream->input[stream->begin] == 0x1f &&
@@ -147,15 +139,13 @@ static ren_status next_member(ren__nifti_stream *stream)
     return REN_OK;
 }
 
-static ren_status inflate_error(const ren__nifti_stream *stream, int code)
-{
+static ren_status inflate_error(const ren__nifti_stream *stream, int code) {
     if (code == Z_MEM_ERROR) return ren__out_of_memory();
     return ren__error(REN_E_FORMAT, "%s: the compressed data are damaged (%s): copy the file again", stream->path,
                       stream->z.msg ? stream->z.msg : "unexpected content");
 }
 
-static ren_status read_compressed(ren__nifti_stream *stream, uint8_t *bytes, size_t size, size_t *got)
-{
+static ren_status read_compressed(ren__nifti_stream *stream, uint8_t *bytes, size_t size, size_t *got) {
     ren_status st = REN_OK;
     *got = 0;
     while (*got < size && !stream->finished) {
@@ -171,20 +161,20 @@ static ren_status read_compressed(ren__nifti_stream *stream, uint8_t *bytes, siz
         int code = inflate(&stream->z, Z_NO_FLUSH);
         stream->begin = stream->end - stream->z.avail_in;
         *got += room - stream->z.avail_out;
-        if (code == Z_STREAM_END) REN_TRY(next_member(stream));
-        else if (code != Z_OK && code != Z_BUF_ERROR) REN_TRY(inflate_error(stream, code));
+        if (code == Z_STREAM_END)
+            REN_TRY(next_member(stream));
+        else if (code != Z_OK && code != Z_BUF_ERROR)
+            REN_TRY(inflate_error(stream, code));
     }
 out:
     return st;
 }
 
-ren_status ren__nifti_stream_read(ren__nifti_stream *stream, void *bytes, size_t size, size_t *got)
-{
+ren_status ren__nifti_stream_read(ren__nifti_stream *stream, void *bytes, size_t size, size_t *got) {
     return stream->compressed ? read_compressed(stream, bytes, size, got) : read_plain(stream, bytes, size, got);
 }
 
-ren_status ren__nifti_stream_skip(ren__nifti_stream *stream, uint64_t size, uint64_t *skipped)
-{
+ren_status ren__nifti_stream_skip(ren__nifti_stream *stream, uint64_t size, uint64_t *skipped) {
     ren_status st = REN_OK;
     ren_context *context = stream->context;
     uint8_t *scratch = NULL;
@@ -201,28 +191,28 @@ out:
     return st;
 }
 
-ren_status ren__nifti_stream_holds(const ren__nifti_stream *stream, uint64_t size)
-{
+ren_status ren__nifti_stream_holds(const ren__nifti_stream *stream, uint64_t size) {
     if (!stream->compressed) {
         if (size <= stream->length) return REN_OK;
         return ren__error(REN_E_FORMAT, "%s: ends after %llu of %llu bytes: the file is truncated, copy it again",
                           stream->path, (unsigned long long)stream->length, (unsigned long long)size);
     }
     if (size / DEFLATE_RATIO <= stream->length) return REN_OK;
-    return ren__error(REN_E_FORMAT, "%s: the header asks for %llu bytes, more than %llu compressed bytes can hold: the file "
-                                    "is truncated or its header damaged",
+    return ren__error(REN_E_FORMAT,
+                      "%s: the header asks for %llu bytes, more than %llu compressed bytes can hold: the file "
+                      "is truncated or its header damaged",
                       stream->path, (unsigned long long)size, (unsigned long long)stream->length);
 }
 
-ren_status ren__nifti_stream_finish(ren__nifti_stream *stream)
-{
+ren_status ren__nifti_stream_finish(ren__nifti_stream *stream) {
     uint64_t skipped = 0;
     if (!stream->compressed || stream->finished) return REN_OK;
     ren_status st = ren__nifti_stream_skip(stream, TRAILING_BYTES, &skipped);
     if (st != REN_OK) return st;
     if (!stream->finished)
-        return ren__error(REN_E_FORMAT, "%s: goes on for more than %d bytes after the last voxel: the header does not "
-                                        "describe this file",
+        return ren__error(REN_E_FORMAT,
+                          "%s: goes on for more than %d bytes after the last voxel: the header does not "
+                          "describe this file",
                           stream->path, TRAILING_BYTES);
     return REN_OK;
 }

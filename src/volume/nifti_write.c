@@ -23,19 +23,16 @@ typedef struct sink {
     uint8_t *output; /* OUTPUT_BYTES */
 } sink;
 
-static void *zlib_alloc(void *user, uInt count, uInt size)
-{
+static void *zlib_alloc(void *user, uInt count, uInt size) {
     return ren__alloc_array(user, count, size);
 }
 
-static void zlib_free(void *user, void *memory)
-{
+static void zlib_free(void *user, void *memory) {
     (void)user;
     ren__free(memory);
 }
 
-static ren_status sink_open(sink *to, ren_context *context, const char *path, int compressed)
-{
+static ren_status sink_open(sink *to, ren_context *context, const char *path, int compressed) {
     ren_status st = REN_OK;
     to->compressed = compressed;
     if (compressed) {
@@ -56,8 +53,7 @@ out:
 }
 
 /* `last` ends the compressed stream. */
-static ren_status sink_write(sink *to, const void *bytes, size_t size, int last)
-{
+static ren_status sink_write(sink *to, const void *bytes, size_t size, int last) {
     ren_status st = REN_OK;
     int code;
     if (!to->compressed) return ren__file_writer_write(to->file, bytes, size);
@@ -74,8 +70,7 @@ out:
     return st;
 }
 
-static void sink_close(sink *to)
-{
+static void sink_close(sink *to) {
     if (to->deflating) deflateEnd(&to->z);
     ren__file_writer_abort(to->file);
     ren__free(to->output);
@@ -87,8 +82,7 @@ typedef struct fields {
     double pixdim[4], quaternion[3], offset[3];
 } fields;
 
-static ren_status make_fields(const ren_volume *volume, fields *f)
-{
+static ren_status make_fields(const ren_volume *volume, fields *f) {
     static const int32_t codes[] = { 0, 2, 256, 512, 4, 768, 8, 1280, 1024, 16, 64 };
     memset(f, 0, sizeof *f);
     f->datatype = codes[volume->type];
@@ -101,16 +95,17 @@ static ren_status make_fields(const ren_volume *volume, fields *f)
     return ren__nifti_quaternion(volume->affine, f->quaternion, f->offset, &f->pixdim[0]);
 }
 
-static void make_nifti1(const ren_volume *volume, const fields *f, nifti_1_header *h)
-{
+static void make_nifti1(const ren_volume *volume, const fields *f, nifti_1_header *h) {
     float *const rows[3] = { h->srow_x, h->srow_y, h->srow_z };
     memset(h, 0, sizeof *h);
     h->sizeof_hdr = (int)sizeof *h;
     h->regular = 'r';
     memcpy(h->magic, "n+1", 4);
     h->dim[0] = 3;
-    for (int i = 1; i < 8; i++) h->dim[i] = i <= 3 ? (int16_t)volume->shape[i - 1] : 1;
-    for (int i = 0; i < 4; i++) h->pixdim[i] = (float)f->pixdim[i];
+    for (int i = 1; i < 8; i++)
+        h->dim[i] = i <= 3 ? (int16_t)volume->shape[i - 1] : 1;
+    for (int i = 0; i < 4; i++)
+        h->pixdim[i] = (float)f->pixdim[i];
     h->datatype = (int16_t)f->datatype;
     h->bitpix = (int16_t)f->bits;
     h->vox_offset = (float)(sizeof *h + 4);
@@ -127,17 +122,19 @@ static void make_nifti1(const ren_volume *volume, const fields *f, nifti_1_heade
     h->qoffset_y = (float)f->offset[1];
     h->qoffset_z = (float)f->offset[2];
     for (int r = 0; r < 3; r++)
-        for (int c = 0; c < 4; c++) rows[r][c] = (float)volume->affine[4 * r + c];
+        for (int c = 0; c < 4; c++)
+            rows[r][c] = (float)volume->affine[4 * r + c];
 }
 
-static void make_nifti2(const ren_volume *volume, const fields *f, nifti_2_header *h)
-{
+static void make_nifti2(const ren_volume *volume, const fields *f, nifti_2_header *h) {
     memset(h, 0, sizeof *h);
     h->sizeof_hdr = (int32_t)sizeof *h;
     memcpy(h->magic, "n+2\0\r\n\032\n", 8);
     h->dim[0] = 3;
-    for (int i = 1; i < 8; i++) h->dim[i] = i <= 3 ? volume->shape[i - 1] : 1;
-    for (int i = 0; i < 4; i++) h->pixdim[i] = f->pixdim[i];
+    for (int i = 1; i < 8; i++)
+        h->dim[i] = i <= 3 ? volume->shape[i - 1] : 1;
+    for (int i = 0; i < 4; i++)
+        h->pixdim[i] = f->pixdim[i];
     h->datatype = (int16_t)f->datatype;
     h->bitpix = (int16_t)f->bits;
     h->vox_offset = (int64_t)sizeof *h + 4;
@@ -160,8 +157,7 @@ static void make_nifti2(const ren_volume *volume, const fields *f, nifti_2_heade
     }
 }
 
-static ren_status write_header(const ren_volume *volume, sink *to)
-{
+static ren_status write_header(const ren_volume *volume, sink *to) {
     union {
         nifti_1_header one;
         nifti_2_header two;
@@ -172,22 +168,25 @@ static ren_status write_header(const ren_volume *volume, sink *to)
     ren_status st = make_fields(volume, &f);
     if (st != REN_OK) return st;
     memset(&header, 0, sizeof header); /* the 4 bytes after the header say: no extensions */
-    for (int a = 0; a < 3; a++) large |= volume->shape[a] > INT16_MAX;
-    if (large) make_nifti2(volume, &f, &header.two);
-    else make_nifti1(volume, &f, &header.one);
+    for (int a = 0; a < 3; a++)
+        large |= volume->shape[a] > INT16_MAX;
+    if (large)
+        make_nifti2(volume, &f, &header.two);
+    else
+        make_nifti1(volume, &f, &header.one);
     return sink_write(to, header.bytes, (large ? REN__NIFTI2_BYTES : REN__NIFTI1_BYTES) + 4, 0);
 }
 
-static void copy_row(const ren_volume *volume, const uint8_t *from, size_t element, uint8_t *to)
-{
+static void copy_row(const ren_volume *volume, const uint8_t *from, size_t element, uint8_t *to) {
     const int64_t width = volume->shape[0], stride = volume->strides[0];
-    if (stride == (int64_t)element) memcpy(to, from, (size_t)width * element);
+    if (stride == (int64_t)element)
+        memcpy(to, from, (size_t)width * element);
     else
-        for (int64_t i = 0; i < width; i++) memcpy(to + (size_t)i * element, from + i * stride, element);
+        for (int64_t i = 0; i < width; i++)
+            memcpy(to + (size_t)i * element, from + i * stride, element);
 }
 
-static ren_status write_voxels(const ren_volume *volume, sink *to)
-{
+static ren_status write_voxels(const ren_volume *volume, sink *to) {
     ren_status st = REN_OK;
     ren_context *context = volume->context;
     uint8_t *buffer = NULL;
@@ -210,14 +209,12 @@ out:
     return st;
 }
 
-static int has_suffix(const char *path, const char *suffix)
-{
+static int has_suffix(const char *path, const char *suffix) {
     size_t a = strlen(path), b = strlen(suffix);
     return a > b && !strcasecmp(path + a - b, suffix);
 }
 
-ren_status ren_volume_write(const ren_volume *volume, const char *path)
-{
+ren_status ren_volume_write(const ren_volume *volume, const char *path) {
     ren_status st = REN_OK;
     sink to;
     REN_REQUIRE(volume && path);

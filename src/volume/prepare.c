@@ -30,28 +30,26 @@ typedef struct cell_sum {
 typedef struct prepare_job {
     const ren__survey *survey;
     ren_scan *scan;
-    ren__grid grid;     /* isotropic */
-    ren__part part[3];  /* of it, where the lungs are */
-    int32_t *source[3]; /* index of a part's voxel in the survey's label box */
-    span *bins[2];      /* of a part's voxel along x and y */
+    ren__grid grid;           /* isotropic */
+    ren__part part[3];        /* of it, where the lungs are */
+    int32_t *source[3];       /* index of a part's voxel in the survey's label box */
+    span *bins[2];            /* of a part's voxel along x and y */
     float window[2], outside; /* HU; value of a windowed voxel outside the lungs */
-    float *values;      /* of the slab's voxels, HU */
-    ren__part slab;     /* voxels along z */
-    int64_t first_cell; /* of the slab */
-    cell_sum *sums;     /* D x H cells for each thread */
-    cell_sum *rows;     /* D cells for each thread */
-    float *windowed;    /* part[0].count for each thread */
+    float *values;            /* of the slab's voxels, HU */
+    ren__part slab;           /* voxels along z */
+    int64_t first_cell;       /* of the slab */
+    cell_sum *sums;           /* D x H cells for each thread */
+    cell_sum *rows;           /* D cells for each thread */
+    float *windowed;          /* part[0].count for each thread */
     uint8_t *labels;
 } prepare_job;
 
-static int64_t box_size(const ren__survey *survey, int axis)
-{
+static int64_t box_size(const ren__survey *survey, int axis) {
     return survey->box.end[axis] - survey->box.begin[axis];
 }
 
 /* The part of the isotropic grid whose nearest CT voxels are in the lungs' box, and which of the box's they are. */
-static ren_status map_axis(prepare_job *job, int axis)
-{
+static ren_status map_axis(prepare_job *job, int axis) {
     ren_status st = REN_OK;
     ren_context *context = job->scan->context;
     const ren__survey *survey = job->survey;
@@ -68,8 +66,7 @@ out:
     return st;
 }
 
-static ren_status map_bins(prepare_job *job, int axis)
-{
+static ren_status map_bins(prepare_job *job, int axis) {
     ren_status st = REN_OK;
     ren_context *context = job->scan->context;
     const int64_t inputs = job->grid.shape[axis], outputs = job->scan->preset.size[axis];
@@ -87,19 +84,17 @@ out:
     return st;
 }
 
-static float windowed(const prepare_job *job, float value)
-{
+static float windowed(const prepare_job *job, float value) {
     const float scaled = (value - job->window[0]) / (job->window[1] - job->window[0]);
     return scaled < 0.0F ? 0.0F : scaled > 1.0F ? 1.0F : scaled;
 }
 
 /* Labels and windowed values of one row of the isotropic grid; 0: no lung in it. */
-static int expand_row(const prepare_job *job, int64_t y, int64_t z, int32_t thread)
-{
+static int expand_row(const prepare_job *job, int64_t y, int64_t z, int32_t thread) {
     const int64_t width = job->part[0].count;
-    const uint8_t *from = job->survey->labels +
-                          ((int64_t)job->source[2][z] * box_size(job->survey, 1) + job->source[1][y]) *
-                              box_size(job->survey, 0);
+    const uint8_t *from =
+        job->survey->labels +
+        ((int64_t)job->source[2][z] * box_size(job->survey, 1) + job->source[1][y]) * box_size(job->survey, 0);
     const float *values = job->values + ((z + job->part[2].begin - job->slab.begin) * job->part[1].count + y) * width;
     uint8_t *labels = job->labels + thread * width;
     float *to = job->windowed + thread * width;
@@ -109,13 +104,13 @@ static int expand_row(const prepare_job *job, int64_t y, int64_t z, int32_t thre
         any |= labels[x];
     }
     if (!any) return 0;
-    for (int64_t x = 0; x < width; x++) to[x] = labels[x] ? windowed(job, values[x]) : 0.0F;
+    for (int64_t x = 0; x < width; x++)
+        to[x] = labels[x] ? windowed(job, values[x]) : 0.0F;
     return 1;
 }
 
 /* Adds one row of the isotropic grid to the cells of one W. */
-static void add_row(const prepare_job *job, int64_t y, int32_t thread, span *used)
-{
+static void add_row(const prepare_job *job, int64_t y, int32_t thread, span *used) {
     const int64_t depth = job->scan->preset.size[0], height = job->scan->preset.size[1], width = job->part[0].count;
     const uint8_t *labels = job->labels + thread * width;
     const float *values = job->windowed + thread * width;
@@ -140,12 +135,11 @@ static void add_row(const prepare_job *job, int64_t y, int32_t thread, span *use
 }
 
 /* Label of the isotropic grid's voxel under a cell's centre. */
-static uint8_t centre_label(const prepare_job *job, const int64_t cell[3])
-{
+static uint8_t centre_label(const prepare_job *job, const int64_t cell[3]) {
     int64_t at[3];
     for (int a = 0; a < 3; a++) {
-        const int64_t index = ren__centre_index(job->grid.shape[a], job->scan->preset.size[a], cell[a]) -
-                              job->part[a].begin;
+        const int64_t index =
+            ren__centre_index(job->grid.shape[a], job->scan->preset.size[a], cell[a]) - job->part[a].begin;
         if (index < 0 || index >= job->part[a].count) return 0;
         at[a] = job->source[a][index];
     }
@@ -153,14 +147,12 @@ static uint8_t centre_label(const prepare_job *job, const int64_t cell[3])
     return survey->labels[(at[2] * box_size(survey, 1) + at[1]) * box_size(survey, 0) + at[0]];
 }
 
-static int64_t bin_size(const prepare_job *job, int axis, int64_t cell)
-{
+static int64_t bin_size(const prepare_job *job, int axis, int64_t cell) {
     const int64_t inputs = job->grid.shape[axis], outputs = job->scan->preset.size[axis];
     return ren__area_end(inputs, outputs, cell) - ren__area_begin(inputs, outputs, cell);
 }
 
-static void finish_cell(const prepare_job *job, const int64_t cell[3], const cell_sum *sum)
-{
+static void finish_cell(const prepare_job *job, const int64_t cell[3], const cell_sum *sum) {
     ren_scan *scan = job->scan;
     const int64_t at = (cell[0] * scan->preset.size[1] + cell[1]) * scan->preset.size[2] + cell[2];
     if (scan->preset.kind == REN_PRESET_LUNG) {
@@ -177,8 +169,7 @@ static void finish_cell(const prepare_job *job, const int64_t cell[3], const cel
 }
 
 /* All cells of W = first_cell + item. */
-static void fill_cells(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void fill_cells(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const prepare_job *job = argument;
     const int64_t *size = job->scan->preset.size;
     cell_sum *sums = job->sums + thread * size[0] * size[1];
@@ -196,13 +187,13 @@ static void fill_cells(void *argument, int64_t begin, int64_t end, int32_t threa
             for (int64_t y = 0; y < job->part[1].count; y++)
                 if (expand_row(job, y, z, thread)) add_row(job, y, thread, &used);
         for (cell[1] = 0; cell[1] < size[1]; cell[1]++)
-            for (cell[0] = 0; cell[0] < size[0]; cell[0]++) finish_cell(job, cell, sums + cell[1] * size[0] + cell[0]);
+            for (cell[0] = 0; cell[0] < size[0]; cell[0]++)
+                finish_cell(job, cell, sums + cell[1] * size[0] + cell[0]);
     }
 }
 
 /* Voxels along z, within the lungs' part, that cells [first, first + count) average. */
-static ren__part slab_of(const prepare_job *job, int64_t first, int64_t count)
-{
+static ren__part slab_of(const prepare_job *job, int64_t first, int64_t count) {
     const int64_t inputs = job->grid.shape[2], outputs = job->scan->preset.size[2];
     const int64_t last = job->part[2].begin + job->part[2].count;
     int64_t begin = ren__area_begin(inputs, outputs, first), end = ren__area_end(inputs, outputs, first + count - 1);
@@ -213,16 +204,15 @@ static ren__part slab_of(const prepare_job *job, int64_t first, int64_t count)
 }
 
 /* The most cells from `first` on whose voxels fit into a slab; at least one. */
-static int64_t slab_cells(const prepare_job *job, int64_t first)
-{
+static int64_t slab_cells(const prepare_job *job, int64_t first) {
     const int64_t cells = job->scan->preset.size[2], plane = job->part[0].count * job->part[1].count;
     int64_t count = 1;
-    while (first + count < cells && slab_of(job, first, count + 1).count * plane <= SLAB_VOXELS) count++;
+    while (first + count < cells && slab_of(job, first, count + 1).count * plane <= SLAB_VOXELS)
+        count++;
     return count;
 }
 
-static ren_status fill_slabs(prepare_job *job, const ren__resampler *resampler, ren__run *run)
-{
+static ren_status fill_slabs(prepare_job *job, const ren__resampler *resampler, ren__run *run) {
     ren_status st = REN_OK;
     ren_context *context = job->scan->context;
     const int64_t cells = job->scan->preset.size[2], plane = job->part[0].count * job->part[1].count;
@@ -242,16 +232,17 @@ out:
     return st;
 }
 
-static ren_status prepare_image(prepare_job *job, ren__run *run)
-{
+static ren_status prepare_image(prepare_job *job, ren__run *run) {
     ren_status st = REN_OK;
     ren_context *context = job->scan->context;
     const size_t threads = (size_t)context->threads;
     const ren_preset *preset = &job->scan->preset;
     ren__resampler resampler;
     memset(&resampler, 0, sizeof resampler);
-    for (int a = 0; a < 3; a++) REN_TRY(map_axis(job, a));
-    for (int a = 0; a < 2; a++) REN_TRY(map_bins(job, a));
+    for (int a = 0; a < 3; a++)
+        REN_TRY(map_axis(job, a));
+    for (int a = 0; a < 2; a++)
+        REN_TRY(map_bins(job, a));
     REN_CALLOC(job->sums, threads * (size_t)(preset->size[0] * preset->size[1]));
     REN_CALLOC(job->rows, threads * (size_t)preset->size[0]);
     REN_CALLOC(job->windowed, threads * (size_t)job->part[0].count);
@@ -261,8 +252,10 @@ static ren_status prepare_image(prepare_job *job, ren__run *run)
     REN_TRY(fill_slabs(job, &resampler, run));
 out:
     ren__resampler_free(&resampler);
-    for (int a = 0; a < 3; a++) ren__free(job->source[a]);
-    for (int a = 0; a < 2; a++) ren__free(job->bins[a]);
+    for (int a = 0; a < 3; a++)
+        ren__free(job->source[a]);
+    for (int a = 0; a < 2; a++)
+        ren__free(job->bins[a]);
     ren__free(job->values);
     ren__free(job->sums);
     ren__free(job->rows);
@@ -271,8 +264,7 @@ out:
     return st;
 }
 
-static void grow_box(ren__box *box, const int64_t cell[3], int64_t voxels_before)
-{
+static void grow_box(ren__box *box, const int64_t cell[3], int64_t voxels_before) {
     for (int a = 0; a < 3; a++) {
         if (!voxels_before || cell[a] < box->begin[a]) box->begin[a] = cell[a];
         if (!voxels_before || cell[a] >= box->end[a]) box->end[a] = cell[a] + 1;
@@ -280,8 +272,7 @@ static void grow_box(ren__box *box, const int64_t cell[3], int64_t voxels_before
 }
 
 /* Box and number of cells of every region. */
-static void measure_regions(ren_scan *scan)
-{
+static void measure_regions(ren_scan *scan) {
     const int64_t *size = scan->preset.size;
     int64_t cell[3];
     const uint8_t *lobe = scan->lobe;
@@ -295,20 +286,20 @@ static void measure_regions(ren_scan *scan)
             }
 }
 
-static ren_status warn_lost_lobes(const ren__survey *survey, ren_scan *scan)
-{
+static ren_status warn_lost_lobes(const ren__survey *survey, ren_scan *scan) {
     for (int lobe = 0; lobe < 5; lobe++) {
         if (scan->voxels[lobe] || !survey->voxels[lobe + 1]) continue;
-        const ren_status st = ren__scan_warn(scan, "lobe %s has %lld voxels, but is too small to fill a cell of the network's "
-                                                   "grid: its expert does not run",
-                                             ren_region_name(lobe), (long long)survey->voxels[lobe + 1]);
+        const ren_status st =
+            ren__scan_warn(scan,
+                           "lobe %s has %lld voxels, but is too small to fill a cell of the network's "
+                           "grid: its expert does not run",
+                           ren_region_name(lobe), (long long)survey->voxels[lobe + 1]);
         if (st != REN_OK) return st;
     }
     return REN_OK;
 }
 
-ren_status ren__scan_prepare(const ren__survey *survey, ren__run *run, ren_scan *scan)
-{
+ren_status ren__scan_prepare(const ren__survey *survey, ren__run *run, ren_scan *scan) {
     ren_status st = REN_OK;
     ren_context *context = scan->context;
     const int64_t *size = scan->preset.size;

@@ -9,29 +9,25 @@ enum { LARGEST_SIZE = 512 };
 
 static const double smallest_spacing = 0.25, largest_spacing = 10.0;
 
-const char *ren_region_name(int32_t region)
-{
+const char *ren_region_name(int32_t region) {
     static const char *const names[REN_REGION_COUNT] = { "LUL", "LLL", "RUL", "RML", "RLL", "left_lung", "right_lung" };
     return region >= 0 && region < REN_REGION_COUNT ? names[region] : NULL;
 }
 
-uint32_t ren__region_lobes(int32_t region)
-{
+uint32_t ren__region_lobes(int32_t region) {
     if (region == REN_REGION_LEFT_LUNG) return 1U << REN_REGION_LUL | 1U << REN_REGION_LLL;
     if (region == REN_REGION_RIGHT_LUNG) return 1U << REN_REGION_RUL | 1U << REN_REGION_RML | 1U << REN_REGION_RLL;
     return region >= 0 && region < REN_REGION_LEFT_LUNG ? 1U << region : 0U;
 }
 
-ren_status ren_preset_init(ren_preset *preset, size_t size)
-{
+ren_status ren_preset_init(ren_preset *preset, size_t size) {
     ren_preset defaults;
     memset(&defaults, 0, sizeof defaults);
     defaults.struct_size = sizeof defaults;
     return ren__options_init(preset, size, &defaults, sizeof defaults, "ren_preset");
 }
 
-ren_status ren__preset_resolve(const ren_preset *caller, ren_preset *resolved)
-{
+ren_status ren__preset_resolve(const ren_preset *caller, ren_preset *resolved) {
     static const double windows[2][2] = { { -1350.0, 150.0 }, { -175.0, 250.0 } };
     ren_preset own;
     memset(&own, 0, sizeof own);
@@ -59,8 +55,7 @@ ren_status ren__preset_resolve(const ren_preset *caller, ren_preset *resolved)
     return REN_OK;
 }
 
-int ren__preset_equal(const ren_preset *a, const ren_preset *b)
-{
+int ren__preset_equal(const ren_preset *a, const ren_preset *b) {
     return a->kind == b->kind && a->window[0] == b->window[0] && a->window[1] == b->window[1] &&
            a->spacing == b->spacing && a->size[0] == b->size[0] && a->size[1] == b->size[1] && a->size[2] == b->size[2];
 }

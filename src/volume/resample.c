@@ -13,8 +13,7 @@ enum { SLAB_VOXELS = 1 << 24, HALO = 16, ROW_WORK = 65536 };
 
 static const double longest_axis = 1e9;
 
-ren_status ren__grid_create(const ren_volume *volume, const double spacing[3], ren__grid *out)
-{
+ren_status ren__grid_create(const ren_volume *volume, const double spacing[3], ren__grid *out) {
     static const double origin[3] = { 0.0, 0.0, 0.0 };
     double old[3];
     ren__affine_spacing(volume->affine, old);
@@ -23,7 +22,8 @@ ren_status ren__grid_create(const ren_volume *volume, const double spacing[3], r
             return ren__error(REN_E_INVALID, "the new spacing along axis %d must be positive and finite", a);
         const double count = ceil((double)volume->shape[a] * old[a] / spacing[a] - 1e-4);
         if (!(count <= longest_axis))
-            return ren__error(REN_E_INVALID, "the new spacing along axis %d gives more than a thousand million voxels", a);
+            return ren__error(REN_E_INVALID, "the new spacing along axis %d gives more than a thousand million voxels",
+                              a);
         out->shape[a] = count < 1.0 ? 1 : (int64_t)count;
         out->step[a] = spacing[a] / old[a];
     }
@@ -32,8 +32,7 @@ ren_status ren__grid_create(const ren_volume *volume, const double spacing[3], r
 }
 
 ren_status ren__resampler_create(const ren_volume *volume, const ren__grid *grid, int32_t interpolation,
-                                 ren__resampler *out)
-{
+                                 ren__resampler *out) {
     memset(out, 0, sizeof *out);
     out->volume = volume;
     out->interpolation = interpolation;
@@ -48,9 +47,9 @@ ren_status ren__resampler_create(const ren_volume *volume, const ren__grid *grid
     return REN_OK;
 }
 
-void ren__resampler_free(ren__resampler *resampler)
-{
-    for (int a = 0; a < 3; a++) ren__axis_free(&resampler->axis[a]);
+void ren__resampler_free(ren__resampler *resampler) {
+    for (int a = 0; a < 3; a++)
+        ren__axis_free(&resampler->axis[a]);
 }
 
 typedef struct replace_job {
@@ -58,8 +57,7 @@ typedef struct replace_job {
     float replacement;
 } replace_job;
 
-static void replace_range(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void replace_range(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const replace_job *job = argument;
     (void)thread;
     for (int64_t i = begin; i < end; i++)
@@ -68,8 +66,7 @@ static void replace_range(void *argument, int64_t begin, int64_t end, int32_t th
 
 /* Voxels, or spline coefficients, of a box of the volume. */
 static ren_status load_source(const ren__resampler *resampler, const int64_t begin[3], const int64_t shape[3],
-                              ren__run *run, float *values)
-{
+                              ren__run *run, float *values) {
     const ren_volume *volume = resampler->volume;
     ren_status st = ren__volume_box_f32(volume, begin, shape, run, values);
     if (st != REN_OK) return st;
@@ -82,8 +79,7 @@ static ren_status load_source(const ren__resampler *resampler, const int64_t beg
     return resampler->interpolation == REN_CUBIC ? ren__spline_filter(volume->context, run, values, shape) : REN_OK;
 }
 
-static void source_box(const ren__resampler *resampler, const ren__part part[3], int64_t begin[3], int64_t shape[3])
-{
+static void source_box(const ren__resampler *resampler, const ren__part part[3], int64_t begin[3], int64_t shape[3]) {
     const int64_t halo = resampler->interpolation == REN_CUBIC ? HALO : 0;
     for (int a = 0; a < 3; a++) {
         const ren__part needed = ren__axis_needs(&resampler->axis[a], part[a]);
@@ -94,8 +90,7 @@ static void source_box(const ren__resampler *resampler, const ren__part part[3],
     }
 }
 
-static ren_status allocate_box(ren_context *context, const int64_t shape[3], float **out)
-{
+static ren_status allocate_box(ren_context *context, const int64_t shape[3], float **out) {
     size_t count = sizeof **out;
     for (int a = 0; a < 3; a++)
         if (!ren__mul_size(count, (size_t)shape[a], &count))
@@ -104,8 +99,8 @@ static ren_status allocate_box(ren_context *context, const int64_t shape[3], flo
     return *out ? REN_OK : ren__out_of_memory();
 }
 
-static ren_status resample_slab(const ren__resampler *resampler, const ren__part part[3], ren__run *run, float *values)
-{
+static ren_status resample_slab(const ren__resampler *resampler, const ren__part part[3], ren__run *run,
+                                float *values) {
     ren_status st = REN_OK;
     ren_context *context = resampler->volume->context;
     int64_t begin[3], shape[3];
@@ -117,7 +112,8 @@ static ren_status resample_slab(const ren__resampler *resampler, const ren__part
         int64_t next[3] = { shape[0], shape[1], shape[2] };
         next[a] = part[a].count;
         if (a < 2) REN_TRY(allocate_box(context, next, &to));
-        REN_TRY(ren__axis_apply(context, run, &resampler->axis[a], a, from, shape, begin[a], part[a], a < 2 ? to : values));
+        REN_TRY(
+            ren__axis_apply(context, run, &resampler->axis[a], a, from, shape, begin[a], part[a], a < 2 ? to : values));
         shape[a] = next[a];
         ren__free(from);
         from = to;
@@ -130,8 +126,7 @@ out:
 }
 
 /* Planes of the result that are made at once: few enough for the memory, many enough for the halo to be small. */
-static int64_t slab_planes(const ren__resampler *resampler, const ren__part part[3])
-{
+static int64_t slab_planes(const ren__resampler *resampler, const ren__part part[3]) {
     int64_t begin[3], shape[3];
     source_box(resampler, part, begin, shape);
     const double x = (double)(shape[0] > part[0].count ? shape[0] : part[0].count);
@@ -141,8 +136,7 @@ static int64_t slab_planes(const ren__resampler *resampler, const ren__part part
     return planes > 1 ? planes : 1;
 }
 
-ren_status ren__resample_box(const ren__resampler *resampler, const ren__part part[3], ren__run *run, float *values)
-{
+ren_status ren__resample_box(const ren__resampler *resampler, const ren__part part[3], ren__run *run, float *values) {
     ren_status st = REN_OK;
     if (!part[0].count || !part[1].count || !part[2].count) return REN_OK;
     const int64_t planes = slab_planes(resampler, part), plane = part[0].count * part[1].count;
@@ -163,8 +157,7 @@ typedef struct pick_job {
     size_t element;
 } pick_job;
 
-static void pick_rows(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void pick_rows(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const pick_job *job = argument;
     const ren_volume *volume = job->volume;
     (void)thread;
@@ -177,8 +170,7 @@ static void pick_rows(void *argument, int64_t begin, int64_t end, int32_t thread
     }
 }
 
-static ren_status resample_nearest(const ren_volume *volume, const ren__grid *grid, ren__run *run, ren_volume **out)
-{
+static ren_status resample_nearest(const ren_volume *volume, const ren__grid *grid, ren__run *run, ren_volume **out) {
     ren_status st = REN_OK;
     ren_context *context = volume->context;
     int64_t *index[3] = { NULL, NULL, NULL };
@@ -201,7 +193,8 @@ static ren_status resample_nearest(const ren_volume *volume, const ren__grid *gr
     result = NULL;
 out:
     ren_volume_free(result);
-    for (int a = 0; a < 3; a++) ren__free(index[a]);
+    for (int a = 0; a < 3; a++)
+        ren__free(index[a]);
     return st;
 }
 
@@ -210,14 +203,13 @@ typedef struct finite_job {
     atomic_int found;
 } finite_job;
 
-static void find_not_finite(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void find_not_finite(void *argument, int64_t begin, int64_t end, int32_t thread) {
     finite_job *job = argument;
     const ren_volume *volume = job->volume;
     (void)thread;
     for (int64_t row = begin; row < end; row++) {
-        const uint8_t *from = volume->data + row % volume->shape[1] * volume->strides[1] +
-                              row / volume->shape[1] * volume->strides[2];
+        const uint8_t *from =
+            volume->data + row % volume->shape[1] * volume->strides[1] + row / volume->shape[1] * volume->strides[2];
         for (int64_t i = 0; i < volume->shape[0]; i++, from += volume->strides[0]) {
             double value;
             float single;
@@ -233,21 +225,20 @@ static void find_not_finite(void *argument, int64_t begin, int64_t end, int32_t 
 }
 
 /* A spline would spread one such voxel over its whole neighbourhood. */
-static ren_status refuse_not_finite(const ren_volume *volume, ren__run *run)
-{
+static ren_status refuse_not_finite(const ren_volume *volume, ren__run *run) {
     finite_job job = { volume, 0 };
     if (volume->type < REN_TYPE_F32) return REN_OK;
     ren__parallel_for(volume->context, run, volume->shape[1] * volume->shape[2], ROW_WORK / volume->shape[0] + 1,
                       find_not_finite, &job);
     const ren_status st = ren__run_check(run);
     if (st != REN_OK || !atomic_load(&job.found)) return st;
-    return ren__error(REN_E_DATA, "the volume holds NaN or infinite voxels, which a spline would spread: replace them, or "
-                                  "resample linearly");
+    return ren__error(REN_E_DATA,
+                      "the volume holds NaN or infinite voxels, which a spline would spread: replace them, or "
+                      "resample linearly");
 }
 
 static ren_status resample(const ren_volume *volume, const double spacing[3], int32_t interpolation, ren__run *run,
-                           ren_volume **out)
-{
+                           ren_volume **out) {
     ren_status st = REN_OK;
     ren__grid grid;
     ren__resampler resampler;
@@ -274,8 +265,7 @@ out:
 }
 
 ren_status ren_volume_resample(const ren_volume *volume, const double spacing[3], int32_t interpolation,
-                               const ren_run_options *options, ren_volume **out)
-{
+                               const ren_run_options *options, ren_volume **out) {
     ren__run run;
     REN_REQUIRE(out);
     *out = NULL;
@@ -287,8 +277,7 @@ ren_status ren_volume_resample(const ren_volume *volume, const double spacing[3]
 }
 
 ren_status ren__resize(ren_context *context, ren__run *run, int32_t kind, const float *values, const int64_t shape[3],
-                       float *out, const int64_t out_shape[3])
-{
+                       float *out, const int64_t out_shape[3]) {
     ren_status st = REN_OK;
     int64_t now[3] = { shape[0], shape[1], shape[2] };
     const float *from = values;
@@ -297,8 +286,10 @@ ren_status ren__resize(ren_context *context, ren__run *run, int32_t kind, const 
     memset(&axis, 0, sizeof axis);
     for (int a = 0; a < 3; a++) {
         const double scale = (double)shape[a] / (double)out_shape[a];
-        if (kind == REN__RESIZE_AREA) REN_TRY(ren__axis_area(context, shape[a], out_shape[a], &axis));
-        else REN_TRY(ren__axis_linear(context, shape[a], out_shape[a], 0.5 * scale - 0.5, scale, &axis));
+        if (kind == REN__RESIZE_AREA)
+            REN_TRY(ren__axis_area(context, shape[a], out_shape[a], &axis));
+        else
+            REN_TRY(ren__axis_linear(context, shape[a], out_shape[a], 0.5 * scale - 0.5, scale, &axis));
         const ren__part all = { 0, out_shape[a] };
         int64_t next[3] = { now[0], now[1], now[2] };
         next[a] = out_shape[a];

@@ -29,8 +29,8 @@ typedef struct ren__resampler {
 ren_status ren__resampler_create(const ren_volume *volume, const ren__grid *grid, int32_t interpolation,
                                  ren__resampler *out);
 void ren__resampler_free(ren__resampler *resampler); /* of one that was zeroed, too */
-/* Voxels part[0] x part[1] x part[2] of the grid, packed, x fastest. The work is that of the box: the volume is read and
- * filtered there and a halo of 16 voxels around, beyond which the spline's response is below 1e-9. */
+/* Voxels part[0] x part[1] x part[2] of the grid, packed, x fastest. The work is that of the box: the volume is read
+ * and filtered there and a halo of 16 voxels around, beyond which the spline's response is below 1e-9. */
 ren_status ren__resample_box(const ren__resampler *resampler, const ren__part part[3], ren__run *run, float *values);
 
 enum { REN__RESIZE_AREA = 0, REN__RESIZE_TRILINEAR = 1 };

@@ -8,15 +8,13 @@
 
 #include "volume/survey.h"
 
-ren_scan *ren__scan_retain(const ren_scan *scan)
-{
+ren_scan *ren__scan_retain(const ren_scan *scan) {
     ren_scan *writable = (ren_scan *)(uintptr_t)scan; /* the count is not part of what is const */
     if (writable) atomic_fetch_add_explicit(&writable->references, 1, memory_order_relaxed);
     return writable;
 }
 
-void ren_scan_free(ren_scan *scan)
-{
+void ren_scan_free(ren_scan *scan) {
     if (!scan || atomic_fetch_sub_explicit(&scan->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = scan->context;
     ren__free(scan->image);
@@ -27,8 +25,7 @@ void ren_scan_free(ren_scan *scan)
     ren__context_release(context);
 }
 
-ren_status ren__scan_warn(ren_scan *scan, const char *format, ...)
-{
+ren_status ren__scan_warn(ren_scan *scan, const char *format, ...) {
     char line[320];
     va_list arguments;
     va_start(arguments, format);
@@ -40,16 +37,14 @@ ren_status ren__scan_warn(ren_scan *scan, const char *format, ...)
 }
 
 /* A view of `volume` in RAS order, the order of a network's D, H, W. */
-static ren_status view_ras(const ren_volume *volume, ren_volume **out)
-{
+static ren_status view_ras(const ren_volume *volume, ren_volume **out) {
     int32_t order[3] = { 0, 1, 2 }, flip[3] = { 0, 0, 0 };
     const ren_status st = ren__volume_axes(volume, "RAS", order, flip);
     return st == REN_OK ? ren__volume_view(volume, order, flip, out) : st;
 }
 
 static ren_status create(ren_context *context, const ren_volume *ct, const ren_volume *lobes, const ren_preset *preset,
-                         ren__run *run, ren_scan **out)
-{
+                         ren__run *run, ren_scan **out) {
     ren_status st = REN_OK;
     ren_volume *ct_ras = NULL, *lobes_ras = NULL;
     ren__survey survey;
@@ -74,9 +69,8 @@ out:
     return st;
 }
 
-ren_status ren_scan_create(ren_context *context, const ren_volume *ct, const ren_volume *lobes, const ren_preset *preset,
-                           const ren_run_options *options, ren_scan **out)
-{
+ren_status ren_scan_create(ren_context *context, const ren_volume *ct, const ren_volume *lobes,
+                           const ren_preset *preset, const ren_run_options *options, ren_scan **out) {
     ren__run run;
     REN_REQUIRE(out);
     *out = NULL;
@@ -86,26 +80,23 @@ ren_status ren_scan_create(ren_context *context, const ren_volume *ct, const ren
     return ren__run_end(&run, create(context, ct, lobes, preset, &run, out));
 }
 
-int32_t ren_scan_warning_count(const ren_scan *scan)
-{
+int32_t ren_scan_warning_count(const ren_scan *scan) {
     return scan ? scan->warning_count : 0;
 }
 
-const char *ren_scan_warning(const ren_scan *scan, int32_t index)
-{
+const char *ren_scan_warning(const ren_scan *scan, int32_t index) {
     if (!scan || index < 0 || index >= scan->warning_count) return NULL;
     const char *line = ren_text_data(scan->warnings);
-    for (int32_t i = 0; i < index; i++) line += strlen(line) + 1;
+    for (int32_t i = 0; i < index; i++)
+        line += strlen(line) + 1;
     return line;
 }
 
-static int in_region(const ren_scan *scan, int32_t region, size_t at)
-{
+static int in_region(const ren_scan *scan, int32_t region, size_t at) {
     return scan->lobe[at] && (ren__region_lobes(region) >> (scan->lobe[at] - 1) & 1U);
 }
 
-void ren__scan_fill(const ren_scan *scan, int32_t region, const ren__box *box, float *values)
-{
+void ren__scan_fill(const ren_scan *scan, int32_t region, const ren__box *box, float *values) {
     const ren__box whole = { { 0, 0, 0 }, { scan->preset.size[0], scan->preset.size[1], scan->preset.size[2] } };
     if (!box) box = &whole;
     for (int64_t d = box->begin[0]; d < box->end[0]; d++)
@@ -118,22 +109,19 @@ void ren__scan_fill(const ren_scan *scan, int32_t region, const ren__box *box, f
         }
 }
 
-static void release_scan(void *user, void *data)
-{
+static void release_scan(void *user, void *data) {
     (void)data;
     ren_scan_free(user);
 }
 
-static void release_values(void *user, void *data)
-{
+static void release_values(void *user, void *data) {
     (void)user;
     ren__free(data);
 }
 
 /* A volume over values in the network's order, W fastest. */
 static ren_status wrap(const ren_scan *scan, float *values, void (*release)(void *user, void *data), void *user,
-                       ren_volume **out)
-{
+                       ren_volume **out) {
     ren_volume_desc desc;
     ren_status st = ren_volume_desc_init(&desc, sizeof desc);
     if (st != REN_OK) return st;
@@ -149,8 +137,7 @@ static ren_status wrap(const ren_scan *scan, float *values, void (*release)(void
     return ren_volume_create(scan->context, &desc, out);
 }
 
-ren_status ren_scan_image(const ren_scan *scan, ren_volume **out)
-{
+ren_status ren_scan_image(const ren_scan *scan, ren_volume **out) {
     REN_REQUIRE(out);
     *out = NULL;
     REN_REQUIRE(scan);
@@ -160,8 +147,7 @@ ren_status ren_scan_image(const ren_scan *scan, ren_volume **out)
     return st;
 }
 
-ren_status ren_scan_region(const ren_scan *scan, int32_t region, ren_volume **out)
-{
+ren_status ren_scan_region(const ren_scan *scan, int32_t region, ren_volume **out) {
     ren_status st = REN_OK;
     float *values = NULL;
     REN_REQUIRE(out);

@@ -15,8 +15,7 @@ static const double grid_tolerance = 0.01;    /* of the smallest spacing */
 static const double not_finite_share = 0.001; /* of all voxels */
 
 /* Thousandths of a millimetre, without printf's decimal point, which follows the locale. */
-static const char *millimetres(double value, char text[32])
-{
+static const char *millimetres(double value, char text[32]) {
     const double thousandths = fmin(ceil(value * 1000.0), 9e15);
     snprintf(text, 32, "%lld.%03d", (long long)(thousandths / 1000.0), (int)fmod(thousandths, 1000.0));
     return text;
@@ -24,8 +23,7 @@ static const char *millimetres(double value, char text[32])
 
 /* -------------------------------------------------------------------------------------------------------- grids */
 
-static ren_status check_grids(const ren_volume *ct, const ren_volume *lobes)
-{
+static ren_status check_grids(const ren_volume *ct, const ren_volume *lobes) {
     char text[32];
     double spacing[3], tolerance = INFINITY;
     const double mismatch = ren__affine_mismatch(ct->affine, ct->shape, lobes->affine, lobes->shape);
@@ -33,20 +31,23 @@ static ren_status check_grids(const ren_volume *ct, const ren_volume *lobes)
     for (int a = 0; a < 3; a++) {
         tolerance = fmin(tolerance, grid_tolerance * spacing[a]);
         if (spacing[a] > thickest)
-            return ren__error(REN_E_DATA, "the CT's voxels are %s mm apart along one axis; more than 10 mm is refused: the "
-                                          "lobes cannot be told apart",
+            return ren__error(REN_E_DATA,
+                              "the CT's voxels are %s mm apart along one axis; more than 10 mm is refused: the "
+                              "lobes cannot be told apart",
                               millimetres(spacing[a], text));
     }
     if (memcmp(ct->shape, lobes->shape, sizeof ct->shape))
-        return ren__error(REN_E_DATA, "CT (%lld x %lld x %lld voxels in RAS order) and lobes (%lld x %lld x %lld) are "
-                                      "different grids, their corners up to %s mm apart: resample the lobes to the CT's "
-                                      "grid with nearest neighbour",
+        return ren__error(REN_E_DATA,
+                          "CT (%lld x %lld x %lld voxels in RAS order) and lobes (%lld x %lld x %lld) are "
+                          "different grids, their corners up to %s mm apart: resample the lobes to the CT's "
+                          "grid with nearest neighbour",
                           (long long)ct->shape[0], (long long)ct->shape[1], (long long)ct->shape[2],
                           (long long)lobes->shape[0], (long long)lobes->shape[1], (long long)lobes->shape[2],
                           millimetres(mismatch, text));
     if (mismatch > tolerance)
-        return ren__error(REN_E_DATA, "CT and lobes lie up to %s mm apart in space: they are not of one series, or one "
-                                      "header was changed",
+        return ren__error(REN_E_DATA,
+                          "CT and lobes lie up to %s mm apart in space: they are not of one series, or one "
+                          "header was changed",
                           millimetres(mismatch, text));
     return REN_OK;
 }
@@ -67,8 +68,7 @@ typedef struct label_job {
     plane_labels *planes;
 } label_job;
 
-static void count_row(const int32_t *row, int64_t width, int64_t j, plane_labels *plane)
-{
+static void count_row(const int32_t *row, int64_t width, int64_t j, plane_labels *plane) {
     for (int64_t i = 0; i < width; i++) {
         const int32_t label = row[i];
         if (label == 0) continue;
@@ -86,14 +86,12 @@ static void count_row(const int32_t *row, int64_t width, int64_t j, plane_labels
     }
 }
 
-static ren_status read_plane(const ren_volume *lobes, int64_t k, int32_t *labels)
-{
+static ren_status read_plane(const ren_volume *lobes, int64_t k, int32_t *labels) {
     const int64_t begin[3] = { 0, 0, k }, shape[3] = { lobes->shape[0], lobes->shape[1], 1 };
     return ren__volume_box_labels(lobes, begin, shape, NULL, labels);
 }
 
-static void count_planes(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void count_planes(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const label_job *job = argument;
     const int64_t width = job->lobes->shape[0], height = job->lobes->shape[1];
     int32_t *labels = job->scratch + (int64_t)thread * width * height;
@@ -101,22 +99,24 @@ static void count_planes(void *argument, int64_t begin, int64_t end, int32_t thr
         plane_labels *plane = job->planes + k;
         plane->begin[0] = plane->begin[1] = INT64_MAX;
         plane->failed = read_plane(job->lobes, k, labels) != REN_OK;
-        for (int64_t j = 0; j < height && !plane->failed; j++) count_row(labels + j * width, width, j, plane);
+        for (int64_t j = 0; j < height && !plane->failed; j++)
+            count_row(labels + j * width, width, j, plane);
     }
 }
 
 /* Sums the planes in their order. */
-static ren_status gather_planes(const label_job *job, ren__survey *survey)
-{
+static ren_status gather_planes(const label_job *job, ren__survey *survey) {
     const ren_volume *lobes = job->lobes;
     ren__box *box = &survey->box;
-    for (int a = 0; a < 3; a++) box->begin[a] = INT64_MAX;
+    for (int a = 0; a < 3; a++)
+        box->begin[a] = INT64_MAX;
     for (int64_t k = 0; k < lobes->shape[2]; k++) {
         const plane_labels *plane = job->planes + k;
         if (plane->failed) return read_plane(lobes, k, job->scratch); /* again, for the error text on this thread */
         if (plane->strange)
-            return ren__error(REN_E_DATA, "the lobe map holds the label %d; lobes are 1 LUL, 2 LLL, 3 RUL, 4 RML, 5 RLL and "
-                                          "all else is 0",
+            return ren__error(REN_E_DATA,
+                              "the lobe map holds the label %d; lobes are 1 LUL, 2 LLL, 3 RUL, 4 RML, 5 RLL and "
+                              "all else is 0",
                               (int)plane->strange);
         if (!plane->end[0]) continue;
         for (int label = 1; label < REN__LABELS; label++) {
@@ -132,13 +132,11 @@ static ren_status gather_planes(const label_job *job, ren__survey *survey)
         if (k < box->begin[2]) box->begin[2] = k;
         box->end[2] = k + 1;
     }
-    if (!box->end[0])
-        return ren__error(REN_E_DATA, "the lobe map is empty: no voxel has a label of 1 to 5");
+    if (!box->end[0]) return ren__error(REN_E_DATA, "the lobe map is empty: no voxel has a label of 1 to 5");
     return REN_OK;
 }
 
-static ren_status survey_labels(ren__survey *survey, ren__run *run)
-{
+static ren_status survey_labels(ren__survey *survey, ren__run *run) {
     ren_status st = REN_OK;
     ren_context *context = survey->lobes->context;
     label_job job = { survey->lobes, NULL, NULL };
@@ -155,8 +153,7 @@ out:
     return st;
 }
 
-static ren_status keep_labels(ren__survey *survey, ren__run *run)
-{
+static ren_status keep_labels(ren__survey *survey, ren__run *run) {
     ren_status st = REN_OK;
     ren_context *context = survey->lobes->context;
     const ren__box *box = &survey->box;
@@ -168,7 +165,8 @@ static ren_status keep_labels(ren__survey *survey, ren__run *run)
     for (int64_t k = 0; k < planes; k++) {
         const int64_t begin[3] = { box->begin[0], box->begin[1], box->begin[2] + k };
         REN_TRY(ren__volume_box_labels(survey->lobes, begin, shape, run, labels));
-        for (int64_t i = 0; i < plane; i++) survey->labels[k * plane + i] = (uint8_t)labels[i];
+        for (int64_t i = 0; i < plane; i++)
+            survey->labels[k * plane + i] = (uint8_t)labels[i];
     }
 out:
     ren__free(labels);
@@ -176,40 +174,43 @@ out:
 }
 
 /* Mean RAS x of some labels; 0 where there are none. */
-static int centre_x(const ren__survey *survey, int first, int last, double *x)
-{
+static int centre_x(const ren__survey *survey, int first, int last, double *x) {
     double index[3] = { 0.0, 0.0, 0.0 }, position[3], voxels = 0.0;
     for (int label = first; label <= last; label++) {
         voxels += (double)survey->voxels[label];
-        for (int a = 0; a < 3; a++) index[a] += (double)survey->sums[label][a];
+        for (int a = 0; a < 3; a++)
+            index[a] += (double)survey->sums[label][a];
     }
     if (voxels == 0.0) return 0;
-    for (int a = 0; a < 3; a++) index[a] /= voxels;
+    for (int a = 0; a < 3; a++)
+        index[a] /= voxels;
     ren__affine_apply(survey->lobes->affine, index, position);
     *x = position[0];
     return 1;
 }
 
-static ren_status check_sides(const ren__survey *survey, ren_scan *scan)
-{
+static ren_status check_sides(const ren__survey *survey, ren_scan *scan) {
     double left = 0.0, right = 0.0;
     const int has_left = centre_x(survey, 1, 2, &left), has_right = centre_x(survey, 3, 5, &right);
     if (has_left && has_right && left >= right)
-        return ren__error(REN_E_DATA, "left and right are swapped: by the affine, the lobes labelled left (1, 2) lie on the "
-                                      "patient's right of those labelled right (3, 4, 5)");
+        return ren__error(REN_E_DATA,
+                          "left and right are swapped: by the affine, the lobes labelled left (1, 2) lie on the "
+                          "patient's right of those labelled right (3, 4, 5)");
     if (!has_left || !has_right)
         return ren__scan_warn(scan, "no lobe of the %s lung is labelled, so that left and right could not be checked",
                               has_left ? "right" : "left");
     return REN_OK;
 }
 
-static ren_status warn_labels(const ren__survey *survey, ren_scan *scan)
-{
-    static const char *const sides[3][2] = { { "left", "right" }, { "posterior", "anterior" }, { "inferior", "superior" } };
+static ren_status warn_labels(const ren__survey *survey, ren_scan *scan) {
+    static const char *const sides[3][2] = { { "left", "right" },
+                                             { "posterior", "anterior" },
+                                             { "inferior", "superior" } };
     char cut[80] = "";
     for (int label = 1; label < REN__LABELS; label++) {
         if (survey->voxels[label]) continue;
-        const ren_status st = ren__scan_warn(scan, "lobe %s is empty: its expert does not run", ren_region_name(label - 1));
+        const ren_status st =
+            ren__scan_warn(scan, "lobe %s is empty: its expert does not run", ren_region_name(label - 1));
         if (st != REN_OK) return st;
     }
     for (int a = 0; a < 3; a++)
@@ -225,13 +226,12 @@ static ren_status warn_labels(const ren__survey *survey, ren_scan *scan)
 
 typedef struct ct_job {
     const ren_volume *ct;
-    float *scratch; /* a plane for each thread */
+    float *scratch;      /* a plane for each thread */
     int64_t *not_finite; /* of each plane */
     atomic_int has_air;
 } ct_job;
 
-static void survey_planes(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void survey_planes(void *argument, int64_t begin, int64_t end, int32_t thread) {
     ct_job *job = argument;
     const ren_volume *ct = job->ct;
     const int64_t plane = ct->shape[0] * ct->shape[1];
@@ -240,21 +240,23 @@ static void survey_planes(void *argument, int64_t begin, int64_t end, int32_t th
         /* integers are finite: one value of air is all that has to be found */
         if (ct->type < REN_TYPE_F32 && atomic_load_explicit(&job->has_air, memory_order_relaxed)) return;
         const int64_t first[3] = { 0, 0, k }, shape[3] = { ct->shape[0], ct->shape[1], 1 };
-        if (ren__volume_box_f32(ct, first, shape, NULL, values) != REN_OK) return; /* the box is inside: it does not fail */
+        if (ren__volume_box_f32(ct, first, shape, NULL, values) != REN_OK)
+            return; /* the box is inside: it does not fail */
         float lowest = 0.0F;
         int64_t bad = 0;
         for (int64_t i = 0; i < plane; i++) {
             const float value = values[i];
-            if (!isfinite(value)) bad++;
-            else if (value < lowest) lowest = value;
+            if (!isfinite(value))
+                bad++;
+            else if (value < lowest)
+                lowest = value;
         }
         job->not_finite[k] = bad;
         if (lowest < air) atomic_store_explicit(&job->has_air, 1, memory_order_relaxed);
     }
 }
 
-static ren_status survey_ct(ren__survey *survey, ren__run *run)
-{
+static ren_status survey_ct(ren__survey *survey, ren__run *run) {
     ren_status st = REN_OK;
     ren_context *context = survey->ct->context;
     ct_job job = { survey->ct, NULL, NULL, 0 };
@@ -265,19 +267,20 @@ static ren_status survey_ct(ren__survey *survey, ren__run *run)
     ren__parallel_for(context, run, job.ct->shape[2], 4, survey_planes, &job);
     REN_TRY(ren__run_check(run));
     survey->has_air = atomic_load(&job.has_air);
-    for (int64_t k = 0; k < job.ct->shape[2]; k++) survey->not_finite += job.not_finite[k];
+    for (int64_t k = 0; k < job.ct->shape[2]; k++)
+        survey->not_finite += job.not_finite[k];
 out:
     ren__free(job.not_finite);
     ren__free(job.scratch);
     return st;
 }
 
-static ren_status check_ct(const ren__survey *survey, ren_scan *scan)
-{
+static ren_status check_ct(const ren__survey *survey, ren_scan *scan) {
     const double voxels = (double)survey->ct->shape[0] * (double)survey->ct->shape[1] * (double)survey->ct->shape[2];
     if ((double)survey->not_finite > not_finite_share * voxels)
-        return ren__error(REN_E_DATA, "%lld voxels of the CT are NaN or infinite, more than 0.1 %% of it: the image is "
-                                      "damaged, export it again",
+        return ren__error(REN_E_DATA,
+                          "%lld voxels of the CT are NaN or infinite, more than 0.1 %% of it: the image is "
+                          "damaged, export it again",
                           (long long)survey->not_finite);
     if (!survey->has_air)
         return ren__error(REN_E_DATA, "no voxel of the CT is below -200 HU, so that it is not in Hounsfield units: the "
@@ -289,8 +292,7 @@ static ren_status check_ct(const ren__survey *survey, ren_scan *scan)
 }
 
 ren_status ren__survey_create(const ren_volume *ct, const ren_volume *lobes, ren__run *run, ren_scan *scan,
-                              ren__survey *out)
-{
+                              ren__survey *out) {
     ren_status st = REN_OK;
     memset(out, 0, sizeof *out);
     out->ct = ct;
@@ -301,15 +303,15 @@ ren_status ren__survey_create(const ren_volume *ct, const ren_volume *lobes, ren
     REN_TRY(warn_labels(out, scan));
     REN_TRY(survey_ct(out, run));
     REN_TRY(check_ct(out, scan));
-    if (ct->unit_unknown) REN_TRY(ren__scan_warn(scan, "the CT's file names no unit of length: millimetres are assumed"));
+    if (ct->unit_unknown)
+        REN_TRY(ren__scan_warn(scan, "the CT's file names no unit of length: millimetres are assumed"));
     REN_TRY(keep_labels(out, run));
 out:
     if (st != REN_OK) ren__survey_free(out);
     return st;
 }
 
-void ren__survey_free(ren__survey *survey)
-{
+void ren__survey_free(ren__survey *survey) {
     ren__free(survey->labels);
     survey->labels = NULL;
 }

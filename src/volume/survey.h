@@ -11,12 +11,12 @@ enum { REN__LABELS = 6 }; /* 0 and the five lobes */
 /* Both volumes are RAS views. */
 typedef struct ren__survey {
     const ren_volume *ct, *lobes;
-    int64_t voxels[REN__LABELS];    /* of each label */
-    int64_t sums[REN__LABELS][3];   /* of the indices of each label's voxels */
-    ren__box box;                   /* of labels 1 to 5 */
-    int64_t not_finite;             /* CT voxels that are NaN or infinite */
-    int has_air;                    /* a CT value below -200 HU */
-    uint8_t *labels;                /* of the box, packed, x fastest */
+    int64_t voxels[REN__LABELS];  /* of each label */
+    int64_t sums[REN__LABELS][3]; /* of the indices of each label's voxels */
+    ren__box box;                 /* of labels 1 to 5 */
+    int64_t not_finite;           /* CT voxels that are NaN or infinite */
+    int has_air;                  /* a CT value below -200 HU */
+    uint8_t *labels;              /* of the box, packed, x fastest */
 } ren__survey;
 
 /* Applies every rule. Refusals are REN_E_DATA; what is tolerated becomes a warning of the scan. */

@@ -6,8 +6,7 @@
 #include "volume/volume.h"
 
 /* World axis and sense of one letter; 0 where it is no letter of an anatomical axis. */
-static int parse_letter(char letter, int32_t *world, int32_t *against)
-{
+static int parse_letter(char letter, int32_t *world, int32_t *against) {
     static const char letters[] = "RLAPSI";
     const char *at = letter ? strchr(letters, letter) : NULL;
     if (!at) return 0;
@@ -16,16 +15,16 @@ static int parse_letter(char letter, int32_t *world, int32_t *against)
     return 1;
 }
 
-ren_status ren__volume_axes(const ren_volume *volume, const char *axes, int32_t order[3], int32_t flip[3])
-{
+ren_status ren__volume_axes(const ren_volume *volume, const char *axes, int32_t order[3], int32_t flip[3]) {
     int32_t world[3], against[3], wanted[3], sense[3];
     unsigned seen = 0;
     if (strlen(axes) == 3)
         for (int a = 0; a < 3; a++)
             if (parse_letter(axes[a], &wanted[a], &sense[a])) seen |= 1U << wanted[a];
     if (seen != 7)
-        return ren__error(REN_E_INVALID, "orientation \"%.8s\": three letters are needed, one each of R/L, A/P and S/I, "
-                                         "for instance RAS",
+        return ren__error(REN_E_INVALID,
+                          "orientation \"%.8s\": three letters are needed, one each of R/L, A/P and S/I, "
+                          "for instance RAS",
                           axes);
     ren__affine_nearest_axes(volume->affine, world, against);
     for (int a = 0; a < 3; a++)
@@ -37,8 +36,7 @@ ren_status ren__volume_axes(const ren_volume *volume, const char *axes, int32_t 
     return REN_OK;
 }
 
-ren_status ren__volume_view(const ren_volume *volume, const int32_t order[3], const int32_t flip[3], ren_volume **out)
-{
+ren_status ren__volume_view(const ren_volume *volume, const int32_t order[3], const int32_t flip[3], ren_volume **out) {
     ren_context *context = volume->context;
     ren_volume *view = ren__alloc(context, sizeof *view);
     if (!view) return ren__out_of_memory();
@@ -79,8 +77,7 @@ ren_status ren__volume_view(const ren_volume *volume, const int32_t order[3], co
     return REN_OK;
 }
 
-ren_status ren_volume_reorient(const ren_volume *volume, const char *axes, ren_volume **out)
-{
+ren_status ren_volume_reorient(const ren_volume *volume, const char *axes, ren_volume **out) {
     int32_t order[3] = { 0, 1, 2 }, flip[3] = { 0, 0, 0 };
     REN_REQUIRE(out);
     *out = NULL;

@@ -7,21 +7,18 @@
 
 #include "volume/geometry.h"
 
-size_t ren__type_size(int32_t type)
-{
+size_t ren__type_size(int32_t type) {
     static const uint8_t sizes[] = { 0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8 };
     return type >= REN_TYPE_U8 && type <= REN_TYPE_F64 ? sizes[type] : 0;
 }
 
-ren_volume *ren__volume_retain(const ren_volume *volume)
-{
+ren_volume *ren__volume_retain(const ren_volume *volume) {
     ren_volume *writable = (ren_volume *)(uintptr_t)volume; /* the count is not part of what is const */
     if (writable) atomic_fetch_add_explicit(&writable->references, 1, memory_order_relaxed);
     return writable;
 }
 
-void ren_volume_free(ren_volume *volume)
-{
+void ren_volume_free(ren_volume *volume) {
     if (!volume || atomic_fetch_sub_explicit(&volume->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = volume->context;
     if (volume->release) volume->release(volume->user, (void *)(uintptr_t)volume->data);
@@ -30,15 +27,13 @@ void ren_volume_free(ren_volume *volume)
     ren__context_release(context);
 }
 
-static void release_own(void *user, void *data)
-{
+static void release_own(void *user, void *data) {
     (void)data;
     ren__free(user);
 }
 
 /* Voxels and their bytes; REN_E_INVALID where either does not fit into memory's address range. */
-static ren_status count_bytes(const int64_t shape[3], size_t element, size_t *bytes)
-{
+static ren_status count_bytes(const int64_t shape[3], size_t element, size_t *bytes) {
     size_t total = element;
     for (int a = 0; a < 3; a++) {
         if (shape[a] < 1) return ren__error(REN_E_INVALID, "a volume needs at least one voxel along every axis");
@@ -50,8 +45,7 @@ static ren_status count_bytes(const int64_t shape[3], size_t element, size_t *by
     return REN_OK;
 }
 
-static void packed_strides(const int64_t shape[3], size_t element, int64_t strides[3])
-{
+static void packed_strides(const int64_t shape[3], size_t element, int64_t strides[3]) {
     strides[0] = (int64_t)element;
     strides[1] = strides[0] * shape[0];
     strides[2] = strides[1] * shape[1];
@@ -59,8 +53,7 @@ static void packed_strides(const int64_t shape[3], size_t element, int64_t strid
 
 /* A handle with everything set but the voxels. */
 static ren_status new_handle(ren_context *context, int32_t type, const int64_t shape[3], const double affine[16],
-                             ren_volume **out)
-{
+                             ren_volume **out) {
     ren_volume *volume = ren__calloc(context, 1, sizeof *volume);
     if (!volume) return ren__out_of_memory();
     atomic_init(&volume->references, 1);
@@ -75,8 +68,7 @@ static ren_status new_handle(ren_context *context, int32_t type, const int64_t s
 }
 
 static ren_status allocate(ren_context *context, int32_t type, const int64_t shape[3], const double affine[16],
-                           int zeroed, void **data, ren_volume **out)
-{
+                           int zeroed, void **data, ren_volume **out) {
     ren_volume *volume = NULL;
     size_t bytes = 0;
     ren_status st = count_bytes(shape, ren__type_size(type), &bytes);
@@ -98,19 +90,16 @@ static ren_status allocate(ren_context *context, int32_t type, const int64_t sha
 }
 
 ren_status ren__volume_allocate(ren_context *context, int32_t type, const int64_t shape[3], const double affine[16],
-                                void **data, ren_volume **out)
-{
+                                void **data, ren_volume **out) {
     return allocate(context, type, shape, affine, 1, data, out);
 }
 
-ren_status ren__volume_allocate_raw(ren_context *context, int32_t type, const int64_t shape[3],
-                                    const double affine[16], void **data, ren_volume **out)
-{
+ren_status ren__volume_allocate_raw(ren_context *context, int32_t type, const int64_t shape[3], const double affine[16],
+                                    void **data, ren_volume **out) {
     return allocate(context, type, shape, affine, 0, data, out);
 }
 
-ren_status ren_volume_desc_init(ren_volume_desc *desc, size_t size)
-{
+ren_status ren_volume_desc_init(ren_volume_desc *desc, size_t size) {
     ren_volume_desc defaults;
     memset(&defaults, 0, sizeof defaults);
     defaults.struct_size = sizeof defaults;
@@ -118,8 +107,7 @@ ren_status ren_volume_desc_init(ren_volume_desc *desc, size_t size)
 }
 
 /* The voxels farthest from the first must be addressable on either side of it. */
-static int strides_fit(const int64_t shape[3], const int64_t strides[3], size_t element)
-{
+static int strides_fit(const int64_t shape[3], const int64_t strides[3], size_t element) {
     size_t total = element;
     for (int a = 0; a < 3; a++) {
         size_t reach, step = strides[a] < 0 ? (size_t)0 - (size_t)strides[a] : (size_t)strides[a];
@@ -128,15 +116,13 @@ static int strides_fit(const int64_t shape[3], const int64_t strides[3], size_t 
     return total <= (size_t)PTRDIFF_MAX;
 }
 
-static int all_zero(const double *values, int count)
-{
+static int all_zero(const double *values, int count) {
     for (int i = 0; i < count; i++)
         if (values[i] != 0.0) return 0;
     return 1;
 }
 
-static ren_status check_desc(ren_volume_desc *desc)
-{
+static ren_status check_desc(ren_volume_desc *desc) {
     size_t bytes;
     if (!desc->data) return ren__error(REN_E_INVALID, "ren_volume_create: data is NULL");
     if (!ren__type_size(desc->type))
@@ -156,8 +142,7 @@ static ren_status check_desc(ren_volume_desc *desc)
     return REN_OK;
 }
 
-ren_status ren_volume_create(ren_context *context, const ren_volume_desc *desc, ren_volume **out)
-{
+ren_status ren_volume_create(ren_context *context, const ren_volume_desc *desc, ren_volume **out) {
     ren_volume_desc own;
     ren_volume *volume = NULL;
     ren_status st = REN_OK;
@@ -182,37 +167,35 @@ out:
     return st;
 }
 
-void ren_volume_shape(const ren_volume *volume, int64_t shape[3])
-{
+void ren_volume_shape(const ren_volume *volume, int64_t shape[3]) {
     if (!shape) return;
-    for (int a = 0; a < 3; a++) shape[a] = volume ? volume->shape[a] : 0;
+    for (int a = 0; a < 3; a++)
+        shape[a] = volume ? volume->shape[a] : 0;
 }
 
-void ren_volume_affine(const ren_volume *volume, double affine[16])
-{
+void ren_volume_affine(const ren_volume *volume, double affine[16]) {
     if (!affine) return;
-    for (int i = 0; i < 16; i++) affine[i] = volume ? volume->affine[i] : 0.0;
+    for (int i = 0; i < 16; i++)
+        affine[i] = volume ? volume->affine[i] : 0.0;
 }
 
-void ren_volume_spacing(const ren_volume *volume, double spacing[3])
-{
+void ren_volume_spacing(const ren_volume *volume, double spacing[3]) {
     if (!spacing) return;
     memset(spacing, 0, 3 * sizeof *spacing);
     if (volume) ren__affine_spacing(volume->affine, spacing);
 }
 
-int32_t ren_volume_type(const ren_volume *volume)
-{
+int32_t ren_volume_type(const ren_volume *volume) {
     return volume ? volume->type : 0;
 }
 
-void ren_volume_orientation(const ren_volume *volume, char axes[4])
-{
+void ren_volume_orientation(const ren_volume *volume, char axes[4]) {
     static const char along[] = "RAS", reversed[] = "LPI";
     int32_t world[3], against[3];
     if (!axes) return;
     memset(axes, 0, 4);
     if (!volume) return;
     ren__affine_nearest_axes(volume->affine, world, against);
-    for (int a = 0; a < 3; a++) axes[a] = against[a] ? reversed[world[a]] : along[world[a]];
+    for (int a = 0; a < 3; a++)
+        axes[a] = against[a] ? reversed[world[a]] : along[world[a]];
 }

@@ -26,8 +26,8 @@ ren_volume *ren__volume_retain(const ren_volume *volume);
 ren_status ren__volume_allocate(ren_context *context, int32_t type, const int64_t shape[3], const double affine[16],
                                 void **data, ren_volume **out);
 /* The same without zeroing, for a caller that writes every voxel. */
-ren_status ren__volume_allocate_raw(ren_context *context, int32_t type, const int64_t shape[3],
-                                    const double affine[16], void **data, ren_volume **out);
+ren_status ren__volume_allocate_raw(ren_context *context, int32_t type, const int64_t shape[3], const double affine[16],
+                                    void **data, ren_volume **out);
 /* The same voxels with axes permuted and flipped: new axis a is old axis order[a], reversed where flip[a]. No copy. */
 ren_status ren__volume_view(const ren_volume *volume, const int32_t order[3], const int32_t flip[3], ren_volume **out);
 /* Axis order and flips that bring the volume nearest to `axes`. */
@@ -35,10 +35,10 @@ ren_status ren__volume_axes(const ren_volume *volume, const char *axes, int32_t 
 
 size_t ren__type_size(int32_t type);
 /* Scaled values of voxels begin[]..begin[]+shape[]-1 into x-fastest packed floats or doubles; integers clamp-free. */
-ren_status ren__volume_box_f32(const ren_volume *volume, const int64_t begin[3], const int64_t shape[3],
-                               ren__run *run, float *values);
-ren_status ren__volume_box_f64(const ren_volume *volume, const int64_t begin[3], const int64_t shape[3],
-                               ren__run *run, double *values);
+ren_status ren__volume_box_f32(const ren_volume *volume, const int64_t begin[3], const int64_t shape[3], ren__run *run,
+                               float *values);
+ren_status ren__volume_box_f64(const ren_volume *volume, const int64_t begin[3], const int64_t shape[3], ren__run *run,
+                               double *values);
 /* Label values as int32, rounded; REN_E_DATA where a value is no integer in range. */
 ren_status ren__volume_box_labels(const ren_volume *volume, const int64_t begin[3], const int64_t shape[3],
                                   ren__run *run, int32_t *values);

@@ -2,7 +2,8 @@
 /*
  * Fuzz target of the NIfTI reader, for libFuzzer:
  *
- *     clang -g -O1 -std=c11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -Iinclude -Isrc tests/fuzz/fuzz_nifti.c ...
+ *     clang -g -O1 -std=c11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -Iinclude -Isrc tests/fuzz/fuzz_nifti.c
+ * ...
  *
  * The bytes become a file without a name. Whatever they are, reading ends with an error or with a volume all of whose
  * voxels can be read, within the memory limit.
@@ -18,8 +19,7 @@ enum { MEMORY_LIMIT = 64 << 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void use(ren_volume *volume)
-{
+static void use(ren_volume *volume) {
     int64_t shape[3];
     ren_volume *turned = NULL;
     ren_volume_shape(volume, shape);
@@ -32,8 +32,7 @@ static void use(ren_volume *volume)
     ren_volume_free(turned);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *context = NULL;
     ren_volume *volume = NULL;

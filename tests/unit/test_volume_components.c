@@ -9,8 +9,7 @@
 static const double identity[16] = { 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1 };
 
 /* Two pairs that touch by a face, one more pair by an edge, one by a corner only. */
-static ren_status make_touching(ren_context *context, ren_volume **out)
-{
+static ren_status make_touching(ren_context *context, ren_volume **out) {
     static const int cells[6][3] = { { 0, 0, 0 }, { 1, 0, 0 }, { 2, 1, 0 }, { 3, 2, 1 }, { 0, 4, 4 }, { 0, 4, 3 } };
     const int64_t shape[3] = { 5, 5, 5 };
     void *data = NULL;
@@ -20,8 +19,7 @@ static ren_status make_touching(ren_context *context, ren_volume **out)
     return st;
 }
 
-static ren_status test_connectivity(ren_context *context)
-{
+static ren_status test_connectivity(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *mask = NULL, *result = NULL;
     static const int32_t expected[3][2] = { { 6, 4 }, { 18, 3 }, { 26, 2 } };
@@ -40,8 +38,7 @@ out:
     return st;
 }
 
-static ren_status test_numbered_by_falling_size(ren_context *context)
-{
+static ren_status test_numbered_by_falling_size(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *mask = NULL, *result = NULL;
     const int64_t shape[3] = { 9, 1, 1 };
@@ -49,18 +46,19 @@ static ren_status test_numbered_by_falling_size(ren_context *context)
     void *data = NULL;
     int32_t count = 0;
     REN_TRY(ren__volume_allocate(context, REN_TYPE_F32, shape, identity, &data, &mask));
-    for (int i = 0; i < 9; i++) ((float *)data)[i] = expected[i] ? -0.25F : 0.0F;
+    for (int i = 0; i < 9; i++)
+        ((float *)data)[i] = expected[i] ? -0.25F : 0.0F;
     REN_TRY(ren_volume_components(mask, 6, &result, &count));
     CHECK_INT(count, 3);
-    for (int i = 0; i < 9; i++) CHECK_INT(((const int32_t *)(const void *)result->data)[i], expected[i]);
+    for (int i = 0; i < 9; i++)
+        CHECK_INT(((const int32_t *)(const void *)result->data)[i], expected[i]);
 out:
     ren_volume_free(mask);
     ren_volume_free(result);
     return st;
 }
 
-static ren_status test_empty_mask(ren_context *context)
-{
+static ren_status test_empty_mask(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *mask = NULL, *result = NULL;
     const int64_t shape[3] = { 3, 2, 2 };
@@ -77,15 +75,13 @@ out:
 
 enum { EDGE = 24, CELLS = EDGE * EDGE * EDGE };
 
-static int touch(const int step[3], int32_t connectivity)
-{
+static int touch(const int step[3], int32_t connectivity) {
     const int moved = abs(step[0]) + abs(step[1]) + abs(step[2]);
     return moved > 0 && moved <= (connectivity == 6 ? 1 : connectivity == 18 ? 2 : 3);
 }
 
 /* Marks all that is connected with `seed`, by a stack; how many voxels that are. */
-static int flood(const uint8_t *mask, int32_t *mark, int32_t *stack, int seed, int32_t number, int32_t connectivity)
-{
+static int flood(const uint8_t *mask, int32_t *mark, int32_t *stack, int seed, int32_t number, int32_t connectivity) {
     int top = 0, voxels = 0;
     stack[top++] = seed;
     mark[seed] = number;
@@ -106,8 +102,7 @@ static int flood(const uint8_t *mask, int32_t *mark, int32_t *stack, int seed, i
     return voxels;
 }
 
-static ren_status check_against_flood(ren_context *context, int32_t connectivity, uint32_t share)
-{
+static ren_status check_against_flood(ren_context *context, int32_t connectivity, uint32_t share) {
     ren_status st = REN_OK;
     ren_volume *mask = NULL, *result = NULL;
     const int64_t shape[3] = { EDGE, EDGE, EDGE };
@@ -118,7 +113,8 @@ static ren_status check_against_flood(ren_context *context, int32_t connectivity
     REN_TRY(ren__volume_allocate(context, REN_TYPE_U8, shape, identity, &data, &mask));
     REN_CALLOC(mark, CELLS);
     REN_CALLOC(stack, CELLS);
-    for (int i = 0; i < CELLS; i++) ((uint8_t *)data)[i] = ren__rng_below(&rng, 100) < share;
+    for (int i = 0; i < CELLS; i++)
+        ((uint8_t *)data)[i] = ren__rng_below(&rng, 100) < share;
     REN_TRY(ren_volume_components(mask, connectivity, &result, &count));
     const int32_t *numbers = (const int32_t *)(const void *)result->data;
     for (int i = 0; i < CELLS; i++) {
@@ -145,8 +141,7 @@ out:
     return st;
 }
 
-static ren_status test_random_masks(ren_context *context)
-{
+static ren_status test_random_masks(ren_context *context) {
     ren_status st = REN_OK;
     for (int c = 0; c < 3; c++) {
         static const int32_t connectivity[3] = { 6, 18, 26 };

@@ -22,15 +22,13 @@ static const struct {
                 { 64, 64, REN_TYPE_F64, -1.5e30, 0.1 } };
 
 /* Value of voxel v: both extremes, then small numbers. */
-static double voxel_value(int t, int v)
-{
+static double voxel_value(int t, int v) {
     if (v == 0) return types[t].low;
     if (v == 23) return types[t].high;
     return (double)(5 * v);
 }
 
-static void put_voxels(nifti_bytes *file, size_t offset, int t)
-{
+static void put_voxels(nifti_bytes *file, size_t offset, int t) {
     const size_t size = (size_t)types[t].bits / 8;
     for (int v = 0; v < 24; v++) {
         const double value = voxel_value(t, v);
@@ -38,21 +36,22 @@ static void put_voxels(nifti_bytes *file, size_t offset, int t)
         uint64_t bits = 0;
         uint32_t bits32;
         memcpy(&bits32, &narrow, sizeof bits32);
-        if (types[t].type == REN_TYPE_F32) bits = bits32;
-        else if (types[t].type == REN_TYPE_F64) memcpy(&bits, &value, sizeof bits);
-        else bits = value < 0 ? (uint64_t)(int64_t)value : (uint64_t)value;
+        if (types[t].type == REN_TYPE_F32)
+            bits = bits32;
+        else if (types[t].type == REN_TYPE_F64)
+            memcpy(&bits, &value, sizeof bits);
+        else
+            bits = value < 0 ? (uint64_t)(int64_t)value : (uint64_t)value;
         put_integer(file, offset + size * (size_t)v, size, bits);
     }
 }
 
-static void make_file(nifti_bytes *file, int version, int big, int t)
-{
+static void make_file(nifti_bytes *file, int version, int big, int t) {
     make_header(file, version, big, shape_342, types[t].code, types[t].bits);
     put_voxels(file, header_size(file) + 4, t);
 }
 
-static ren_status check_voxels(const ren_volume *volume, int t)
-{
+static ren_status check_voxels(const ren_volume *volume, int t) {
     static const int64_t origin[3] = { 0, 0, 0 };
     static const double affine[12] = { -1.5, 0.25, 0, 10, 0.125, 2, 0.5, -20, 0, -0.75, 2.5, 30.5 };
     ren_status st = REN_OK;
@@ -60,16 +59,17 @@ static ren_status check_voxels(const ren_volume *volume, int t)
     CHECK_INT(volume->type, types[t].type);
     CHECK(!memcmp(volume->shape, shape_342, sizeof shape_342));
     CHECK(!volume->unit_unknown);
-    for (int i = 0; i < 12; i++) CHECK_NEAR(volume->affine[i], affine[i], 0.0);
+    for (int i = 0; i < 12; i++)
+        CHECK_NEAR(volume->affine[i], affine[i], 0.0);
     REN_TRY(ren__volume_box_f64(volume, origin, shape_342, NULL, values));
     for (int v = 0; v < 24; v++)
-        CHECK_NEAR(values[v], types[t].type == REN_TYPE_F32 ? (double)(float)voxel_value(t, v) : voxel_value(t, v), 0.0);
+        CHECK_NEAR(values[v], types[t].type == REN_TYPE_F32 ? (double)(float)voxel_value(t, v) : voxel_value(t, v),
+                   0.0);
 out:
     return st;
 }
 
-static ren_status read_and_check(ren_context *context, const char *path, int t)
-{
+static ren_status read_and_check(ren_context *context, const char *path, int t) {
     ren_volume *volume = NULL;
     ren_status st = ren_volume_read(context, path, &volume);
     if (st == REN_OK) st = check_voxels(volume, t);
@@ -77,8 +77,7 @@ static ren_status read_and_check(ren_context *context, const char *path, int t)
     return st;
 }
 
-static ren_status test_types_orders_versions(ren_context *context)
-{
+static ren_status test_types_orders_versions(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH];
     nifti_bytes file;
@@ -93,8 +92,7 @@ out:
     return st;
 }
 
-static ren_status test_compressed(ren_context *context)
-{
+static ren_status test_compressed(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH];
     nifti_bytes file;
@@ -115,8 +113,7 @@ out:
     return st;
 }
 
-static ren_status test_pairs(ren_context *context)
-{
+static ren_status test_pairs(ren_context *context) {
     ren_status st = REN_OK;
     char header[TEST_PATH], image[TEST_PATH];
     nifti_bytes file;
@@ -124,8 +121,10 @@ static ren_status test_pairs(ren_context *context)
     for (int version = 1; version <= 2; version++) {
         make_header(&file, version, 1, shape_342, types[7].code, types[7].bits);
         memcpy(file.bytes + at_field(&file, 344, 4), version == 1 ? "ni1" : "ni2", 3);
-        if (version == 1) put_real(&file, AT_OFFSET(&file), 16);
-        else put_integer(&file, AT_OFFSET(&file), 8, 16);
+        if (version == 1)
+            put_real(&file, AT_OFFSET(&file), 16);
+        else
+            put_integer(&file, AT_OFFSET(&file), 8, 16);
         put_voxels(&file, 1016, 7);
         write_bytes(test_file(header, "pair.hdr"), file.bytes, header_size(&file));
         write_bytes(test_file(image, "pair.img"), file.bytes + 1000, 16 + 24 * 8);
@@ -143,16 +142,14 @@ out:
     return st;
 }
 
-static ren_status read_made(ren_context *context, const nifti_bytes *file, ren_volume **out)
-{
+static ren_status read_made(ren_context *context, const nifti_bytes *file, ren_volume **out) {
     char path[TEST_PATH];
     write_bytes(test_file(path, "made.nii"), file->bytes, file->size);
     return ren_volume_read(context, path, out);
 }
 
 /* The sform first, then the qform, then the spacing; in millimetres whatever the unit. */
-static ren_status test_affines(ren_context *context)
-{
+static ren_status test_affines(ren_context *context) {
     ren_status st = REN_OK;
     nifti_bytes file;
     ren_volume *volume = NULL;
@@ -160,7 +157,8 @@ static ren_status test_affines(ren_context *context)
         make_file(&file, version, 0, 0);
         put_code(&file, AT_QCODE(&file), 1);
         put_real(&file, AT_QUATERN(&file, 2), 1.0); /* half a turn about z: x and y are reversed */
-        for (int i = 0; i < 3; i++) put_real(&file, AT_QUATERN(&file, 3 + i), 7.0 + i);
+        for (int i = 0; i < 3; i++)
+            put_real(&file, AT_QUATERN(&file, 3 + i), 7.0 + i);
         put_real(&file, AT_PIXDIM(&file, 0), -1.0); /* and z too */
         REN_TRY(read_made(context, &file, &volume));
         CHECK_NEAR(volume->affine[0], -1.5, 0.0);
@@ -170,7 +168,8 @@ static ren_status test_affines(ren_context *context)
         put_code(&file, AT_SCODE(&file), 0);
         REN_TRY(read_made(context, &file, &volume));
         static const double turned[12] = { -2, 0, 0, 7, 0, -3, 0, 8, 0, 0, -4, 9 };
-        for (int i = 0; i < 12; i++) CHECK_NEAR(volume->affine[i], turned[i], 1e-12);
+        for (int i = 0; i < 12; i++)
+            CHECK_NEAR(volume->affine[i], turned[i], 1e-12);
         ren_volume_free(volume);
         volume = NULL;
 
@@ -196,8 +195,7 @@ out:
     return st;
 }
 
-static ren_status test_scaling(ren_context *context)
-{
+static ren_status test_scaling(ren_context *context) {
     ren_status st = REN_OK;
     nifti_bytes file;
     ren_volume *volume = NULL;
@@ -224,8 +222,7 @@ out:
 }
 
 /* Extensions before the voxels are skipped, bytes after them ignored; a flat or a single series is a volume. */
-static ren_status test_layouts(ren_context *context)
-{
+static ren_status test_layouts(ren_context *context) {
     ren_status st = REN_OK;
     nifti_bytes file;
     make_header(&file, 1, 0, shape_342, types[3].code, types[3].bits);
@@ -253,8 +250,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------- writing */
 
-static ren_status check_round_trip(ren_context *context, int t, const char *name)
-{
+static ren_status check_round_trip(ren_context *context, int t, const char *name) {
     ren_status st = REN_OK;
     char path[TEST_PATH];
     nifti_bytes file;
@@ -268,8 +264,7 @@ out:
     return st;
 }
 
-static ren_status test_round_trips(ren_context *context)
-{
+static ren_status test_round_trips(ren_context *context) {
     ren_status st = REN_OK;
     for (int t = 0; t < 10; t++) {
         REN_TRY(check_round_trip(context, t, "written.nii"));
@@ -279,8 +274,7 @@ out:
     return st;
 }
 
-static size_t slurp(const char *path, uint8_t *bytes, size_t capacity)
-{
+static size_t slurp(const char *path, uint8_t *bytes, size_t capacity) {
     FILE *file = fopen(path, "rb");
     if (!file) return 0;
     const size_t size = fread(bytes, 1, capacity, file);
@@ -289,8 +283,7 @@ static size_t slurp(const char *path, uint8_t *bytes, size_t capacity)
 }
 
 /* The whole header, byte by byte: a rigid affine has both forms, and nothing is left undefined. */
-static ren_status test_written_header(ren_context *context)
-{
+static ren_status test_written_header(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH];
     nifti_bytes wanted;
@@ -302,10 +295,12 @@ static ren_status test_written_header(ren_context *context)
     ((int16_t *)data)[5] = -2;
     REN_TRY(ren_volume_write(volume, test_file(path, "header.nii")));
     make_header(&wanted, 1, 0, shape_342, 4, 16);
-    for (int i = 0; i < 12; i++) put_real(&wanted, AT_SROW(&wanted, i), affine[i]);
+    for (int i = 0; i < 12; i++)
+        put_real(&wanted, AT_SROW(&wanted, i), affine[i]);
     put_code(&wanted, AT_QCODE(&wanted), 1);
     put_real(&wanted, AT_QUATERN(&wanted, 2), 1.0);
-    for (int i = 0; i < 3; i++) put_real(&wanted, AT_QUATERN(&wanted, 3 + i), 7.0 + i);
+    for (int i = 0; i < 3; i++)
+        put_real(&wanted, AT_QUATERN(&wanted, 3 + i), 7.0 + i);
     wanted.bytes[38] = 'r';
     memcpy(wanted.bytes + 148, "libren", 6);
     wanted.bytes[362] = 0xfe;
@@ -318,8 +313,7 @@ out:
     return st;
 }
 
-static ren_status test_same_bytes_twice(ren_context *context)
-{
+static ren_status test_same_bytes_twice(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH];
     nifti_bytes file;
@@ -333,15 +327,15 @@ static ren_status test_same_bytes_twice(ren_context *context)
     CHECK(size > 100);
     CHECK_INT(slurp(path, second, sizeof second), size);
     CHECK(!memcmp(first, second, size));
-    for (int i = 4; i < 8; i++) CHECK_INT(first[i], 0); /* gzip's time */
+    for (int i = 4; i < 8; i++)
+        CHECK_INT(first[i], 0); /* gzip's time */
 out:
     ren_volume_free(volume);
     return st;
 }
 
 /* A view is written in its own order, and a long axis as NIfTI-2, whose affine is in double. */
-static ren_status test_views_and_long_axes(ren_context *context)
-{
+static ren_status test_views_and_long_axes(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH];
     nifti_bytes file;
@@ -355,7 +349,8 @@ static ren_status test_views_and_long_axes(ren_context *context)
     REN_TRY(ren_volume_copy(view, before, 24));
     REN_TRY(ren_volume_copy(back, after, 24));
     CHECK(!memcmp(before, after, sizeof before));
-    for (int i = 0; i < 16; i++) CHECK_NEAR(back->affine[i], view->affine[i], 1e-6);
+    for (int i = 0; i < 16; i++)
+        CHECK_NEAR(back->affine[i], view->affine[i], 1e-6);
     ren_volume_free(volume);
     ren_volume_free(back);
     volume = back = NULL;
@@ -366,7 +361,8 @@ static ren_status test_views_and_long_axes(ren_context *context)
     REN_TRY(ren_volume_write(volume, test_file(path, "long.nii")));
     REN_TRY(ren_volume_read(context, path, &back));
     CHECK_INT(back->shape[1], 32768);
-    for (int i = 0; i < 16; i++) CHECK_NEAR(back->affine[i], affine[i], 0.0);
+    for (int i = 0; i < 16; i++)
+        CHECK_NEAR(back->affine[i], affine[i], 0.0);
 out:
     ren_volume_free(volume);
     ren_volume_free(view);
@@ -374,8 +370,7 @@ out:
     return st;
 }
 
-static ren_status test_write_refuses(ren_context *context)
-{
+static ren_status test_write_refuses(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH];
     nifti_bytes file;

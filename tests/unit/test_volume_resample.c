@@ -6,8 +6,7 @@
 
 /* preprocess.py's wave(). */
 static ren_status make_wave(ren_context *context, int64_t nx, int64_t ny, int64_t nz, const double spacing[3],
-                            ren_volume **out)
-{
+                            ren_volume **out) {
     const int64_t shape[3] = { nx, ny, nz };
     const double affine[16] = { spacing[0], 0, 0, -3, 0, spacing[1], 0, 5, 0, 0, spacing[2], 7, 0, 0, 0, 1 };
     void *data = NULL;
@@ -21,16 +20,15 @@ static ren_status make_wave(ren_context *context, int64_t nx, int64_t ny, int64_
     return st;
 }
 
-static double worst_difference(const float *a, const float *b, size_t count)
-{
+static double worst_difference(const float *a, const float *b, size_t count) {
     double worst = 0.0;
-    for (size_t i = 0; i < count; i++) worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    for (size_t i = 0; i < count; i++)
+        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
     return worst;
 }
 
 static ren_status check_resampled(ren_context *context, const int64_t shape[3], const double old[3], double spacing,
-                                  int32_t interpolation, const float *expected, size_t count)
-{
+                                  int32_t interpolation, const float *expected, size_t count) {
     ren_status st = REN_OK;
     ren_volume *wave = NULL, *result = NULL;
     const double wanted[3] = { spacing, spacing, spacing };
@@ -52,30 +50,26 @@ out:
     return st;
 }
 
-static ren_status test_cubic_is_scipys(ren_context *context)
-{
+static ren_status test_cubic_is_scipys(ren_context *context) {
     const int64_t shape[3] = { 9, 7, 6 };
     const double old[3] = { 1.25, 0.75, 3.0 };
     return check_resampled(context, shape, old, 2.0, REN_CUBIC, expected_cubic, 162);
 }
 
-static ren_status test_linear_is_scipys(ren_context *context)
-{
+static ren_status test_linear_is_scipys(ren_context *context) {
     const int64_t shape[3] = { 9, 7, 6 };
     const double old[3] = { 1.25, 0.75, 3.0 };
     return check_resampled(context, shape, old, 2.0, REN_LINEAR, expected_linear, 162);
 }
 
-static ren_status test_cubic_of_few_voxels(ren_context *context)
-{
+static ren_status test_cubic_of_few_voxels(ren_context *context) {
     const int64_t shape[3] = { 3, 2, 1 };
     const double old[3] = { 2.0, 2.0, 2.0 };
     return check_resampled(context, shape, old, 0.75, REN_CUBIC, expected_cubic_small,
                            sizeof expected_cubic_small / sizeof *expected_cubic_small);
 }
 
-static ren_status test_coefficients_are_scipys(ren_context *context)
-{
+static ren_status test_coefficients_are_scipys(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *wave = NULL;
     const int64_t shape[3] = { 9, 7, 6 };
@@ -91,8 +85,7 @@ out:
 }
 
 /* At its own spacing a spline gives back the samples, also where the line is longer than the filter's start. */
-static ren_status test_cubic_interpolates(ren_context *context)
-{
+static ren_status test_cubic_interpolates(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *wave = NULL, *result = NULL;
     const double spacing[3] = { 0.5, 1.5, 2.5 };
@@ -113,8 +106,7 @@ out:
     return st;
 }
 
-static ren_status test_nearest_keeps_type_and_labels(ren_context *context)
-{
+static ren_status test_nearest_keeps_type_and_labels(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *labels = NULL, *result = NULL;
     const int64_t shape[3] = { 4, 1, 1 };
@@ -126,7 +118,8 @@ static ren_status test_nearest_keeps_type_and_labels(ren_context *context)
     REN_TRY(ren_volume_resample(labels, spacing, REN_NEAREST, NULL, &result));
     CHECK_INT(ren_volume_type(result), REN_TYPE_U8);
     CHECK_INT(result->shape[0], 6);
-    for (int i = 0; i < 6; i++) CHECK_INT(result->data[i], expected[i]);
+    for (int i = 0; i < 6; i++)
+        CHECK_INT(result->data[i], expected[i]);
 out:
     ren_volume_free(labels);
     ren_volume_free(result);
@@ -134,8 +127,7 @@ out:
 }
 
 /* A box in the middle costs its own size, and differs from the whole by less than the halo's promise. */
-static ren_status test_box_is_part_of_whole(ren_context *context)
-{
+static ren_status test_box_is_part_of_whole(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *wave = NULL;
     const double old[3] = { 1.0, 1.0, 2.0 }, fine[3] = { 0.7, 0.8, 0.9 };
@@ -167,8 +159,7 @@ out:
     return st;
 }
 
-static ren_status check_resized(ren_context *context, int32_t kind, const float expected[72])
-{
+static ren_status check_resized(ren_context *context, int32_t kind, const float expected[72]) {
     ren_status st = REN_OK;
     ren_volume *wave = NULL;
     const int64_t shape[3] = { 5, 7, 3 }, out_shape[3] = { 3, 4, 6 };
@@ -183,18 +174,15 @@ out:
     return st;
 }
 
-static ren_status test_area_is_pytorchs(ren_context *context)
-{
+static ren_status test_area_is_pytorchs(ren_context *context) {
     return check_resized(context, REN__RESIZE_AREA, expected_area);
 }
 
-static ren_status test_trilinear_is_pytorchs(ren_context *context)
-{
+static ren_status test_trilinear_is_pytorchs(ren_context *context) {
     return check_resized(context, REN__RESIZE_TRILINEAR, expected_trilinear);
 }
 
-static ren_status resample_with(int32_t threads, float *values, size_t count)
-{
+static ren_status resample_with(int32_t threads, float *values, size_t count) {
     ren_status st = REN_OK;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *context = NULL;
@@ -213,8 +201,7 @@ out:
     return st;
 }
 
-static ren_status test_threads_do_not_change_bits(ren_context *context)
-{
+static ren_status test_threads_do_not_change_bits(ren_context *context) {
     ren_status st = REN_OK;
     const size_t count = (size_t)88 * 65 * 74;
     float *one = NULL, *three = NULL;
@@ -229,8 +216,7 @@ out:
     return st;
 }
 
-static ren_status test_resample_refuses(ren_context *context)
-{
+static ren_status test_resample_refuses(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *wave = NULL, *result = NULL;
     const double old[3] = { 1, 1, 1 }, flat[3] = { 1, 0, 1 }, fine[3] = { 1, 1, 1e-12 };

@@ -15,13 +15,11 @@ typedef struct pair {
     uint8_t *labels; /* of lobes */
 } pair;
 
-static int inside(double i, double j, double k, double centre)
-{
+static int inside(double i, double j, double k, double centre) {
     return (i - centre) * (i - centre) / 14 + (j - 11.5) * (j - 11.5) / 72 + (k - 9) * (k - 9) / 44 < 1;
 }
 
-static void fill_pair(const pair *p)
-{
+static void fill_pair(const pair *p) {
     for (int k = 0, at = 0; k < NZ; k++)
         for (int j = 0; j < NY; j++)
             for (int i = 0; i < NX; i++, at++) {
@@ -35,8 +33,7 @@ static void fill_pair(const pair *p)
             }
 }
 
-static ren_status make_pair(ren_context *context, pair *p)
-{
+static ren_status make_pair(ren_context *context, pair *p) {
     const int64_t shape[3] = { NX, NY, NZ };
     void *hu = NULL, *labels = NULL;
     memset(p, 0, sizeof *p);
@@ -49,43 +46,40 @@ static ren_status make_pair(ren_context *context, pair *p)
     return REN_OK;
 }
 
-static void free_pair(pair *p)
-{
+static void free_pair(pair *p) {
     ren_volume_free(p->ct);
     ren_volume_free(p->lobes);
 }
 
-static ren_status small_preset(int32_t kind, ren_preset *preset)
-{
+static ren_status small_preset(int32_t kind, ren_preset *preset) {
     const ren_status st = ren_preset_init(preset, sizeof *preset);
     preset->kind = kind;
-    for (int a = 0; a < 3; a++) preset->size[a] = 8;
+    for (int a = 0; a < 3; a++)
+        preset->size[a] = 8;
     return st;
 }
 
-static ren_status make_scan(ren_context *context, const pair *p, int32_t kind, ren_scan **out)
-{
+static ren_status make_scan(ren_context *context, const pair *p, int32_t kind, ren_scan **out) {
     ren_preset preset;
     const ren_status st = small_preset(kind, &preset);
     return st == REN_OK ? ren_scan_create(context, p->ct, p->lobes, &preset, NULL, out) : st;
 }
 
-static int in_region(float label, int region)
-{
+static int in_region(float label, int region) {
     if (region == REN_REGION_LEFT_LUNG) return label == 1.0F || label == 2.0F;
     if (region == REN_REGION_RIGHT_LUNG) return label == 3.0F || label == 4.0F || label == 5.0F;
     return label == (float)(region + 1);
 }
 
-static ren_status check_scan(ren_context *context, int32_t kind, const float *image, const float *label)
-{
+static ren_status check_scan(ren_context *context, int32_t kind, const float *image, const float *label) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
     float seen[CELLS];
     REN_TRY(make_pair(context, &p));
     REN_TRY(make_scan(context, &p, kind, &scan));
-    for (int i = 0; i < CELLS; i++) CHECK_NEAR(scan->image[i], image[i], 1e-6);
+    for (int i = 0; i < CELLS; i++)
+        CHECK_NEAR(scan->image[i], image[i], 1e-6);
     for (int region = 0; region < REN_REGION_COUNT; region++) {
         int64_t cells = 0;
         ren__scan_fill(scan, region, NULL, seen);
@@ -96,26 +90,24 @@ static ren_status check_scan(ren_context *context, int32_t kind, const float *im
         CHECK_INT(scan->voxels[region], cells);
     }
     if (kind == REN_PRESET_PAPER)
-        for (int i = 0; i < CELLS; i++) CHECK_NEAR(scan->label[i], label[i], 1e-6);
+        for (int i = 0; i < CELLS; i++)
+            CHECK_NEAR(scan->label[i], label[i], 1e-6);
 out:
     free_pair(&p);
     ren_scan_free(scan);
     return st;
 }
 
-static ren_status test_lung_preset(ren_context *context)
-{
+static ren_status test_lung_preset(ren_context *context) {
     return check_scan(context, REN_PRESET_LUNG, expected_lung_image, expected_lung_label);
 }
 
-static ren_status test_paper_preset(ren_context *context)
-{
+static ren_status test_paper_preset(ren_context *context) {
     return check_scan(context, REN_PRESET_PAPER, expected_paper_image, expected_paper_label);
 }
 
 /* The pair in another order of axes, and the label map in another than the CT: the same scan. */
-static ren_status test_orientation_does_not_matter(ren_context *context)
-{
+static ren_status test_orientation_does_not_matter(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *plain = NULL, *turned = NULL;
@@ -138,8 +130,7 @@ out:
     return st;
 }
 
-static ren_status test_boxes_hold_their_regions(ren_context *context)
-{
+static ren_status test_boxes_hold_their_regions(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
@@ -150,12 +141,15 @@ static ren_status test_boxes_hold_their_regions(ren_context *context)
         const ren__box *box = &scan->box[region];
         double all = 0.0, boxed = 0.0;
         int64_t count = 1;
-        for (int a = 0; a < 3; a++) count *= box->end[a] - box->begin[a];
+        for (int a = 0; a < 3; a++)
+            count *= box->end[a] - box->begin[a];
         CHECK(count > 0 && count < CELLS);
         ren__scan_fill(scan, region, NULL, whole);
         ren__scan_fill(scan, region, box, part);
-        for (int i = 0; i < CELLS; i++) all += (double)whole[i];
-        for (int64_t i = 0; i < count; i++) boxed += (double)part[i];
+        for (int i = 0; i < CELLS; i++)
+            all += (double)whole[i];
+        for (int64_t i = 0; i < count; i++)
+            boxed += (double)part[i];
         CHECK_NEAR(boxed, all, 1e-9);
     }
 out:
@@ -165,8 +159,7 @@ out:
 }
 
 /* The prepared volumes lie where the CT lies: 35 mm along x are 8 cells. */
-static ren_status test_prepared_volumes(ren_context *context)
-{
+static ren_status test_prepared_volumes(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
@@ -184,9 +177,9 @@ static ren_status test_prepared_volumes(ren_context *context)
     ren_volume_spacing(image, spacing);
     CHECK_NEAR(spacing[0], 35.0 / 8, 1e-12);
     CHECK_NEAR(spacing[1], 36.0 / 8, 1e-12);
-    CHECK_NEAR(spacing[2], 41.0 / 8, 1e-12); /* 40.5 mm, whole voxels of 1 mm */
+    CHECK_NEAR(spacing[2], 41.0 / 8, 1e-12);                       /* 40.5 mm, whole voxels of 1 mm */
     CHECK_NEAR(affine[3], 30 - 19 * 1.75 - 0.5 + 35.0 / 16, 1e-9); /* half a cell from the grid's edge */
-    REN_TRY(ren_volume_copy(image, values, CELLS)); /* x fastest: D, H, W are x, y, z */
+    REN_TRY(ren_volume_copy(image, values, CELLS));                /* x fastest: D, H, W are x, y, z */
     CHECK_NEAR(values[3 + 8 * (4 + 8 * 5)], expected_lung_image[(3 * 8 + 4) * 8 + 5], 1e-6);
     REN_TRY(ren_volume_copy(region, values, CELLS));
     for (int i = 0; i < CELLS; i++)
@@ -201,8 +194,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------ refusals */
 
-static ren_status test_refuses_labels(ren_context *context)
-{
+static ren_status test_refuses_labels(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
@@ -220,8 +212,7 @@ out:
     return st;
 }
 
-static ren_status test_refuses_swapped_sides(ren_context *context)
-{
+static ren_status test_refuses_swapped_sides(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
@@ -237,16 +228,17 @@ out:
     return st;
 }
 
-static ren_status test_refuses_values(ren_context *context)
-{
+static ren_status test_refuses_values(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
     REN_TRY(make_pair(context, &p));
-    for (int i = 0; i < VOXELS / 1000 + 1; i++) p.hu[i] = i % 2 ? NAN : INFINITY;
+    for (int i = 0; i < VOXELS / 1000 + 1; i++)
+        p.hu[i] = i % 2 ? NAN : INFINITY;
     CHECK_FAILS(make_scan(context, &p, 0, &scan), REN_E_DATA, "NaN");
     fill_pair(&p);
-    for (int i = 0; i < VOXELS; i++) p.hu[i] += 1024.0F; /* the rescale intercept is lost */
+    for (int i = 0; i < VOXELS; i++)
+        p.hu[i] += 1024.0F; /* the rescale intercept is lost */
     CHECK_FAILS(make_scan(context, &p, 0, &scan), REN_E_DATA, "-200 HU");
 out:
     free_pair(&p);
@@ -254,8 +246,7 @@ out:
     return st;
 }
 
-static ren_status test_refuses_grids(ren_context *context)
-{
+static ren_status test_refuses_grids(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
@@ -277,8 +268,7 @@ out:
     return st;
 }
 
-static ren_status test_refuses_presets(ren_context *context)
-{
+static ren_status test_refuses_presets(ren_context *context) {
     ren_status st = REN_OK;
     ren_preset preset, resolved;
     (void)context;
@@ -310,15 +300,13 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------ warnings */
 
-static int warned(const ren_scan *scan, const char *text)
-{
+static int warned(const ren_scan *scan, const char *text) {
     for (int32_t i = 0; i < ren_scan_warning_count(scan); i++)
         if (strstr(ren_scan_warning(scan, i), text)) return 1;
     return 0;
 }
 
-static ren_status test_plain_pair_has_no_warning(ren_context *context)
-{
+static ren_status test_plain_pair_has_no_warning(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
@@ -332,15 +320,14 @@ out:
     return st;
 }
 
-static ren_status test_warns(ren_context *context)
-{
+static ren_status test_warns(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
     REN_TRY(make_pair(context, &p));
     for (int i = 0; i < VOXELS; i++)
         if (p.labels[i] == 4) p.labels[i] = 0; /* a lobectomy */
-    p.labels[5 * NX] = 5; /* i = 0 is the patient's right, k = 0 below */
+    p.labels[5 * NX] = 5;                      /* i = 0 is the patient's right, k = 0 below */
     p.hu[11 * NX + 9 * NX * NY + 5] = NAN;
     p.ct->unit_unknown = 1;
     REN_TRY(make_scan(context, &p, 0, &scan));
@@ -350,15 +337,15 @@ static ren_status test_warns(ren_context *context)
     CHECK(warned(scan, "unit"));
     CHECK_INT(ren_scan_warning_count(scan), 4);
     CHECK_INT(scan->voxels[REN_REGION_RML], 0);
-    for (int i = 0; i < CELLS; i++) CHECK(scan->image[i] >= 0.0F && scan->image[i] <= 1.0F);
+    for (int i = 0; i < CELLS; i++)
+        CHECK(scan->image[i] >= 0.0F && scan->image[i] <= 1.0F);
 out:
     free_pair(&p);
     ren_scan_free(scan);
     return st;
 }
 
-static ren_status test_one_lung(ren_context *context)
-{
+static ren_status test_one_lung(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
@@ -376,8 +363,7 @@ out:
 }
 
 /* A lobe that the network's grid steps over is told apart from one that was never there. */
-static ren_status test_lost_lobe(ren_context *context)
-{
+static ren_status test_lost_lobe(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
@@ -395,8 +381,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------- threads */
 
-static ren_status prepare_with(int32_t threads, int32_t kind, float image[CELLS])
-{
+static ren_status prepare_with(int32_t threads, int32_t kind, float image[CELLS]) {
     ren_status st = REN_OK;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
     ren_context *context = NULL;
@@ -416,8 +401,7 @@ out:
     return st;
 }
 
-static ren_status test_threads_do_not_change_bits(ren_context *context)
-{
+static ren_status test_threads_do_not_change_bits(ren_context *context) {
     ren_status st = REN_OK;
     float one[CELLS], three[CELLS];
     (void)context;
@@ -430,14 +414,12 @@ out:
     return st;
 }
 
-static int32_t stop(void *user)
-{
+static int32_t stop(void *user) {
     (void)user;
     return 1;
 }
 
-static ren_status test_cancel(ren_context *context)
-{
+static ren_status test_cancel(ren_context *context) {
     ren_status st = REN_OK;
     pair p;
     ren_scan *scan = NULL;
@@ -454,8 +436,7 @@ out:
 
 /* ---------------------------------------------------------------------------------------------------- real images */
 
-static ren_status test_real_chest(ren_context *context)
-{
+static ren_status test_real_chest(ren_context *context) {
     ren_status st = REN_OK;
     char ct_path[TEST_PATH], lobes_path[TEST_PATH], axes[4];
     ren_volume *ct = NULL, *lobes = NULL;
@@ -474,9 +455,10 @@ static ren_status test_real_chest(ren_context *context)
     REN_TRY(ren_scan_create(context, ct, lobes, NULL, NULL, &scan));
     printf("    prepared in %d ms\n", (int)(1000.0 * (ren__now() - started)));
     CHECK(ren_context_memory_peak(context) - before < (size_t)400 << 20);
-    for (int region = 0; region < REN_REGION_COUNT; region++) CHECK(scan->voxels[region] > 1000);
+    for (int region = 0; region < REN_REGION_COUNT; region++)
+        CHECK(scan->voxels[region] > 1000);
     CHECK(scan->box[REN_REGION_LEFT_LUNG].begin[0] < scan->box[REN_REGION_RIGHT_LUNG].begin[0]); /* RAS x */
-    CHECK_INT(ren_scan_warning_count(scan), 1); /* no unit */
+    CHECK_INT(ren_scan_warning_count(scan), 1);                                                  /* no unit */
 out:
     ren_volume_free(ct);
     ren_volume_free(lobes);
@@ -488,4 +470,5 @@ TEST_MAIN(CASE(test_lung_preset), CASE(test_paper_preset), CASE(test_orientation
           CASE(test_boxes_hold_their_regions), CASE(test_prepared_volumes), CASE(test_refuses_labels),
           CASE(test_refuses_swapped_sides), CASE(test_refuses_values), CASE(test_refuses_grids),
           CASE(test_refuses_presets), CASE(test_plain_pair_has_no_warning), CASE(test_warns), CASE(test_one_lung),
-          CASE(test_lost_lobe), CASE_ONCE(test_threads_do_not_change_bits), CASE(test_cancel), CASE_ONCE(test_real_chest))
+          CASE(test_lost_lobe), CASE_ONCE(test_threads_do_not_change_bits), CASE(test_cancel),
+          CASE_ONCE(test_real_chest))

@@ -5,15 +5,13 @@
 #include "volume/geometry.h"
 #include "volume/volume.h"
 
-static void count_release(void *user, void *data)
-{
+static void count_release(void *user, void *data) {
     (void)data;
     ++*(int *)user;
 }
 
 static ren_status describe_buffer(const void *data, int32_t type, int64_t nx, int64_t ny, int64_t nz,
-                                  ren_volume_desc *desc)
-{
+                                  ren_volume_desc *desc) {
     const ren_status st = ren_volume_desc_init(desc, sizeof *desc);
     desc->data = data;
     desc->type = type;
@@ -24,15 +22,15 @@ static ren_status describe_buffer(const void *data, int32_t type, int64_t nx, in
 }
 
 /* A C-ordered array of numpy, the last axis fastest, seen in place. */
-static ren_status test_host_strides(ren_context *context)
-{
+static ren_status test_host_strides(ren_context *context) {
     ren_status st = REN_OK;
     int16_t buffer[2][3][4];
     ren_volume_desc desc;
     ren_volume *volume = NULL;
     float values[24];
     int released = 0;
-    for (int i = 0; i < 24; i++) buffer[i / 12][i / 4 % 3][i % 4] = (int16_t)(i - 5);
+    for (int i = 0; i < 24; i++)
+        buffer[i / 12][i / 4 % 3][i % 4] = (int16_t)(i - 5);
     REN_TRY(describe_buffer(buffer, REN_TYPE_I16, 2, 3, 4, &desc));
     desc.strides[0] = 24;
     desc.strides[1] = 8;
@@ -45,7 +43,8 @@ static ren_status test_host_strides(ren_context *context)
     REN_TRY(ren_volume_copy(volume, values, 24));
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 3; j++)
-            for (int k = 0; k < 4; k++) CHECK_NEAR(values[i + 2 * (j + 3 * k)], 2 * buffer[i][j][k] - 1, 0.0);
+            for (int k = 0; k < 4; k++)
+                CHECK_NEAR(values[i + 2 * (j + 3 * k)], 2 * buffer[i][j][k] - 1, 0.0);
     CHECK_FAILS(ren_volume_copy(volume, values, 23), REN_E_INVALID, "24");
     CHECK_INT(released, 0);
     ren_volume_free(volume);
@@ -56,8 +55,7 @@ out:
     return st;
 }
 
-static ren_status test_create_refuses(ren_context *context)
-{
+static ren_status test_create_refuses(ren_context *context) {
     ren_status st = REN_OK;
     uint8_t byte[8] = { 0 };
     ren_volume_desc desc;
@@ -93,8 +91,7 @@ out:
 }
 
 /* Each voxel's value says where it is in space, so that a view can be checked against its own affine. */
-static ren_status make_located(ren_context *context, ren_volume **out)
-{
+static ren_status make_located(ren_context *context, ren_volume **out) {
     const int64_t shape[3] = { 4, 3, 5 };
     const double affine[16] = { 0, 0, 2, -10, -1, 0, 0, 20, 0, 3, 0, 5, 0, 0, 0, 1 }; /* i to P, j to S, k to R */
     void *data = NULL;
@@ -111,8 +108,7 @@ static ren_status make_located(ren_context *context, ren_volume **out)
     return st;
 }
 
-static ren_status check_located(const ren_volume *volume)
-{
+static ren_status check_located(const ren_volume *volume) {
     ren_status st = REN_OK;
     static const int64_t origin[3] = { 0, 0, 0 };
     double values[60];
@@ -128,8 +124,7 @@ out:
     return st;
 }
 
-static ren_status test_reorient(ren_context *context)
-{
+static ren_status test_reorient(ren_context *context) {
     static const char *const wanted[6] = { "RAS", "LPS", "SAR", "IPL", "ALI", "PSR" };
     ren_status st = REN_OK;
     ren_volume *volume = NULL, *turned = NULL, *back = NULL;
@@ -160,8 +155,7 @@ out:
 }
 
 /* 40 degrees about z: the nearest axes are still one to one. */
-static ren_status test_oblique_orientation(ren_context *context)
-{
+static ren_status test_oblique_orientation(ren_context *context) {
     ren_status st = REN_OK;
     const int64_t shape[3] = { 2, 2, 2 };
     const double c = 0.766, s = 0.643, affine[16] = { -c, -s, 0, 0, -s, c, 0, 0, 0.1, 0, -1, 0, 0, 0, 0, 1 };
@@ -176,8 +170,7 @@ out:
 }
 
 /* A view keeps the voxels alive when the first handle is gone. */
-static ren_status test_view_holds_base(ren_context *context)
-{
+static ren_status test_view_holds_base(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *volume = NULL, *turned = NULL;
     REN_TRY(make_located(context, &volume));
@@ -191,8 +184,7 @@ out:
     return st;
 }
 
-static ren_status test_labels(ren_context *context)
-{
+static ren_status test_labels(ren_context *context) {
     ren_status st = REN_OK;
     const double identity[16] = { 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1 };
     const int64_t shape[3] = { 3, 1, 1 }, origin[3] = { 0, 0, 0 }, beyond[3] = { 1, 0, 0 };
@@ -218,8 +210,7 @@ out:
     return st;
 }
 
-static ren_status test_describe(ren_context *context)
-{
+static ren_status test_describe(ren_context *context) {
     ren_status st = REN_OK;
     ren_volume *volume = NULL;
     ren_text *json = NULL;
@@ -235,8 +226,7 @@ out:
     return st;
 }
 
-static ren_status test_getters_of_nothing(ren_context *context)
-{
+static ren_status test_getters_of_nothing(ren_context *context) {
     ren_status st = REN_OK;
     int64_t shape[3] = { 9, 9, 9 };
     char axes[4] = "RAS";
