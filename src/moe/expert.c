@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An expert: one trained network for one region. */
-#include <math.h>
 #include <string.h>
 
 #include "format/names.h"
@@ -26,7 +25,9 @@ void ren_expert_free(ren_expert *expert)
 {
     if (!expert || atomic_fetch_sub_explicit(&expert->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = expert->context;
-    ren__session_cache_free(expert->cache);
+    ren__session_cache_free(expert->cache); /* before the crop that its sessions use */
+    ren__crop_free(expert->crop);
+    if (expert->has_mutex) pthread_mutex_destroy(&expert->mutex);
     ren__weights_release(expert->weights);
     ren__graph_free(expert->graph);
     json_decref(expert->config);
@@ -101,6 +102,8 @@ ren_status ren__expert_new(ren_context *context, const ren__net *net, const json
         REN_TRY(ren__json_memory());
     }
     REN_TRY(copy_tree(record, &expert->record));
+    expert->has_mutex = pthread_mutex_init(&expert->mutex, NULL) == 0;
+    if (!expert->has_mutex) REN_FAIL(REN_E_MEMORY, "the system gives no mutex");
     REN_TRY(ren__net_graph(context, net, expert->config, 1, NULL, &expert->graph));
     REN_TRY(check_ends(expert));
     REN_TRY(fit_preset(expert, preset));
@@ -286,100 +289,4 @@ int32_t ren_expert_region(const ren_expert *expert)
 int32_t ren_expert_classes(const ren_expert *expert)
 {
     return expert ? expert->classes : 0;
-}
-
-ren_status ren_expert_session_bytes(const ren_expert *expert, size_t *bytes)
-{
-    REN_REQUIRE(expert != NULL && bytes != NULL);
-    return ren__session_measure(expert->graph, REN__INFER, bytes);
-}
-
-/* --------------------------------------------------------------------------------------------------- prediction */
-
-/* Probabilities from logits, in double: exp(l - max) / sum. */
-static ren_status softmax(const ren_expert *expert, const float *logits, double *probabilities)
-{
-    double highest = -HUGE_VAL, sum = 0.0;
-
-    for (int32_t c = 0; c < expert->classes; c++) {
-        if (!isfinite(logits[c]))
-            return ren__error(REN_E_DATA, "the expert of region %s gave no finite number: its weights are unusable",
-                              ren_region_name(expert->region));
-        if (logits[c] > highest) highest = logits[c];
-    }
-    for (int32_t c = 0; c < expert->classes; c++) {
-        probabilities[c] = exp((double)logits[c] - highest);
-        sum += probabilities[c];
-    }
-    for (int32_t c = 0; c < expert->classes; c++) probabilities[c] /= sum;
-    return REN_OK;
-}
-
-static ren_status measure_dense(const ren__session_key *key, size_t *bytes)
-{
-    return ren__session_measure(key->expert->graph, REN__INFER, bytes);
-}
-
-static ren_status make_dense(const ren__session_key *key, ren__session **session)
-{
-    return ren__session_create(key->expert->graph, key->expert->weights, REN__INFER, session);
-}
-
-/* The whole volume through the network. */
-static ren_status run_dense(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan, ren__run *run,
-                            double *probabilities)
-{
-    static const ren__session_kind dense = { measure_dense, make_dense };
-    const ren__session_key key = { .expert = expert };
-    ren__session *session = NULL;
-    ren_status st = REN_OK;
-
-    REN_TRY(ren__session_borrow(cache, &key, &dense, &session));
-    ren__scan_fill(scan, expert->region, NULL, ren__session_input(session, "x"));
-    REN_TRY(ren__session_run(session, run));
-    REN_TRY(softmax(expert, ren__session_output(session, "logits"), probabilities));
-out:
-    ren__session_return(cache, session);
-    return st;
-}
-
-static ren_status check_scan(const ren_expert *expert, const ren_scan *scan)
-{
-    if (!ren__preset_equal(&scan->preset, &expert->preset))
-        return ren__error(REN_E_DATA, "the scan was prepared with another preset than the expert of region %s was "
-                                      "trained on: give its preset to ren_scan_create",
-                          ren_region_name(expert->region));
-    if (scan->voxels[expert->region] == 0)
-        return ren__error(REN_E_DATA, "region %s is empty in this scan", ren_region_name(expert->region));
-    return REN_OK;
-}
-
-ren_status ren__expert_probabilities(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan,
-                                     ren__run *run, double *probabilities)
-{
-    ren_status st = REN_OK;
-
-    REN_TRY(check_scan(expert, scan));
-    REN_TRY(ren__run_check(run));
-    REN_TRY(run_dense(expert, cache ? cache : expert->cache, scan, run, probabilities));
-out:
-    return st;
-}
-
-ren_status ren_expert_predict(const ren_expert *expert, const ren_scan *scan, const ren_run_options *options,
-                              float *probabilities, size_t count)
-{
-    double exact[REN__MAX_CLASSES];
-    ren__run run;
-
-    REN_REQUIRE(expert != NULL && scan != NULL && probabilities != NULL);
-    if (count != (size_t)expert->classes)
-        return ren__error(REN_E_INVALID, "ren_expert_predict: room for %zu probabilities, but there are %d classes",
-                          count, expert->classes);
-    ren_status st = ren__run_begin(&run, expert->context, options);
-    if (st == REN_OK) st = ren__expert_probabilities(expert, NULL, scan, &run, exact);
-    if (st == REN_OK) st = ren__run_progress(&run, "experts", 1.0);
-    st = ren__run_end(&run, st);
-    for (size_t c = 0; st == REN_OK && c < count; c++) probabilities[c] = (float)exact[c];
-    return st;
 }

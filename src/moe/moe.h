@@ -5,9 +5,11 @@
 #define REN_MOE_MOE_H
 
 #include <jansson.h>
+#include <pthread.h>
 
 #include "graph/weights.h"
 #include "nets/nets.h"
+#include "ops/crop.h"
 #include "volume/scan.h"
 
 enum ren__stage { REN__PREPROCESS, REN__RADIOMICS, REN__EXPERTS, REN__GATE, REN__TOTAL, REN__STAGE_COUNT };
@@ -25,6 +27,9 @@ struct ren_expert {
     int32_t classes;
     ren__graph *graph; /* batch 1, read only */
     ren__weights *weights;
+    pthread_mutex_t mutex; /* of the two below */
+    int has_mutex, crop_tried;
+    ren__crop *crop;           /* made at the first prediction; NULL: the network cannot be cropped */
     ren__session_cache *cache; /* for predictions of this expert by itself; a mixture has its own */
 };
 

@@ -8,9 +8,10 @@
 #include "moe/moe.h"
 
 enum { FIXTURE_SIDE = 16, FIXTURE_CELLS = FIXTURE_SIDE * FIXTURE_SIDE * FIXTURE_SIDE };
+static const char fixture_config_48[] = "{\"input_size\": [48, 48, 48]}";
 static const char fixture_config[] = "{\"input_size\": [16, 16, 16]}";
 
-/* Lobe of a cell: two boxes for lungs, divided along the body's axis; `missing` is left out. */
+/* Lobe of a cell of a grid of 16^3: two boxes for lungs, divided along the body's axis; `missing` is left out. */
 static inline uint8_t fixture_lobe(int d, int h, int w, int missing)
 {
     int lobe = 0;
@@ -21,10 +22,9 @@ static inline uint8_t fixture_lobe(int d, int h, int w, int missing)
     return (uint8_t)(lobe == missing ? 0 : lobe);
 }
 
-static inline void fixture_count(ren_scan *scan, int d, int h, int w)
+static inline void fixture_count(ren_scan *scan, int d, int h, int w, uint8_t lobe)
 {
     const int64_t at[3] = { d, h, w };
-    const uint8_t lobe = scan->lobe[(d * FIXTURE_SIDE + h) * FIXTURE_SIDE + w];
 
     for (int32_t region = 0; region < REN_REGION_COUNT && lobe; region++) {
         if (!((ren__region_lobes(region) >> (lobe - 1)) & 1u)) continue;
@@ -37,10 +37,11 @@ static inline void fixture_count(ren_scan *scan, int d, int h, int w)
     }
 }
 
-/* A prepared scan of 16^3 cells with noise for lung. */
-static inline ren_status fixture_scan(ren_context *context, int missing, ren_scan **out)
+/* A prepared scan of side^3 cells (a multiple of 16) with noise for lung. */
+static inline ren_status fixture_scan(ren_context *context, int side, int missing, ren_scan **out)
 {
-    const ren_preset preset = { .struct_size = sizeof preset, .size = { 16, 16, 16 } };
+    const ren_preset preset = { .struct_size = sizeof preset, .size = { side, side, side } };
+    const int scale = side / FIXTURE_SIDE;
     ren_scan *scan = NULL;
     ren__rng rng;
     ren_status st = REN_OK;
@@ -50,15 +51,15 @@ static inline ren_status fixture_scan(ren_context *context, int missing, ren_sca
     atomic_init(&scan->references, 1);
     scan->context = ren__context_retain(context);
     REN_TRY(ren__preset_resolve(&preset, &scan->preset));
-    REN_CALLOC(scan->image, FIXTURE_CELLS);
-    REN_CALLOC(scan->lobe, FIXTURE_CELLS);
+    REN_CALLOC(scan->image, (size_t)side * (size_t)side * (size_t)side);
+    REN_CALLOC(scan->lobe, (size_t)side * (size_t)side * (size_t)side);
     REN_TRY(ren__text_create(context, &scan->warnings));
-    for (int d = 0, i = 0; d < FIXTURE_SIDE; d++) {
-        for (int h = 0; h < FIXTURE_SIDE; h++) {
-            for (int w = 0; w < FIXTURE_SIDE; w++, i++) {
+    for (int d = 0, i = 0; d < side; d++) {
+        for (int h = 0; h < side; h++) {
+            for (int w = 0; w < side; w++, i++) {
                 scan->image[i] = (float)ren__rng_uniform(&rng);
-                scan->lobe[i] = fixture_lobe(d, h, w, missing);
-                fixture_count(scan, d, h, w);
+                scan->lobe[i] = fixture_lobe(d / scale, h / scale, w / scale, missing);
+                fixture_count(scan, d, h, w, scan->lobe[i]);
             }
         }
     }
