@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checkpoints: safetensors with "weights.NAME", "best.NAME", "moment0.NAME", "moment1.NAME", "history" and "numbers". */
+/* Checkpoints: safetensors with "weights.NAME", "best.NAME", "moment0.NAME", "moment1.NAME", "history" and "numbers".
+ */
 #include "train/checkpoint.h"
 
-#include <inttypes.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "format/safetensors.h"
@@ -26,8 +29,7 @@ enum {
     NUMBERS
 };
 
-static void collect_numbers(const ren__train_state *s, double numbers[NUMBERS])
-{
+static void collect_numbers(const ren__train_state *s, double numbers[NUMBERS]) {
     numbers[EPOCH] = (double)s->epoch;
     numbers[STEPS] = (double)ren__optimiser_steps(s->optimiser);
     numbers[STOPPED] = (double)s->stopped;
@@ -43,8 +45,7 @@ static void collect_numbers(const ren__train_state *s, double numbers[NUMBERS])
 }
 
 /* 0 where a count is none. */
-static int set_numbers(ren__train_state *s, const double numbers[NUMBERS], int64_t epochs)
-{
+static int set_numbers(ren__train_state *s, const double numbers[NUMBERS], int64_t epochs) {
     static const int counts[] = { EPOCH, STEPS, STOPPED, SCHEDULE_EPOCH, SCHEDULE_BAD, STOP_EPOCH, STOP_WAITED };
 
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
@@ -81,16 +82,14 @@ typedef struct array_list {
     size_t count;
 } array_list;
 
-static void free_arrays(array_list *list)
-{
+static void free_arrays(array_list *list) {
     for (size_t i = 0; list->array && i < list->count; i++)
         ren__free(list->array[i].name);
     ren__free(list->array);
 }
 
 static ren_status add_array(ren_context *context, array_list *list, const char *prefix, const ren__weights *weights,
-                            int32_t index, float *values)
-{
+                            int32_t index, float *values) {
     const char *name = ren__weights_name(weights, index);
     const size_t size = strlen(prefix) + strlen(name) + 1;
     array *a = &list->array[list->count];
@@ -103,8 +102,7 @@ static ren_status add_array(ren_context *context, array_list *list, const char *
 }
 
 /* Every array of the state, in one order for writing and reading. */
-static ren_status list_arrays(ren_context *context, const ren__train_state *s, array_list *list)
-{
+static ren_status list_arrays(ren_context *context, const ren__train_state *s, array_list *list) {
     static const char *const moments[] = { "moment0.", "moment1." };
     ren_status st = REN_OK;
     const int32_t count = ren__weights_count(s->weights);
@@ -116,8 +114,8 @@ static ren_status list_arrays(ren_context *context, const ren__train_state *s, a
         REN_TRY(add_array(context, list, "best.", s->best, i, ren__weights_data(s->best, i)));
         if (!ren__weights_trained(s->weights, i)) continue;
         for (int32_t m = 0; m < ren__optimiser_moments(s->optimiser); m++)
-            REN_TRY(add_array(context, list, moments[m], s->weights, i,
-                              ren__optimiser_moment(s->optimiser, m, trained)));
+            REN_TRY(
+                add_array(context, list, moments[m], s->weights, i, ren__optimiser_moment(s->optimiser, m, trained)));
         trained++;
     }
 out:
@@ -125,8 +123,7 @@ out:
 }
 
 ren_status ren__checkpoint_write(ren_context *context, const char *path, const char *identity,
-                                 const ren__train_state *state)
-{
+                                 const ren__train_state *state) {
     ren_status st = REN_OK;
     array_list list = { 0 };
     ren__tensor_source *tensors = NULL;
@@ -137,7 +134,8 @@ ren_status ren__checkpoint_write(ren_context *context, const char *path, const c
     REN_CALLOC(tensors, list.count + 2);
     for (size_t i = 0; i < list.count; i++) {
         const array *a = &list.array[i];
-        tensors[i] = (ren__tensor_source){ .name = a->name, .type = REN__F32, .rank = a->shape->rank, .data = a->values };
+        tensors[i] =
+            (ren__tensor_source){ .name = a->name, .type = REN__F32, .rank = a->shape->rank, .data = a->values };
         memcpy(tensors[i].shape, a->shape->dim, sizeof tensors[i].shape);
     }
     collect_numbers(state, numbers);
@@ -151,23 +149,20 @@ out:
     return st;
 }
 
-static ren_status find(const ren__safetensors *file, const char *name, size_t count, const ren__tensor_entry **entry)
-{
+static ren_status find(const ren__safetensors *file, const char *name, size_t count, const ren__tensor_entry **entry) {
     *entry = ren__safetensors_find(file, name);
     if (*entry && (*entry)->count == count) return REN_OK;
     return ren__error(REN_E_FORMAT, "no tensor \"%s\" of %zu values", name, count);
 }
 
-static ren_status read_doubles(const ren__safetensors *file, const char *name, double *values, size_t count)
-{
+static ren_status read_doubles(const ren__safetensors *file, const char *name, double *values, size_t count) {
     const ren__tensor_entry *entry;
     const ren_status st = find(file, name, count, &entry);
 
     return st == REN_OK ? ren__safetensors_read_f64(file, entry, values, count) : st;
 }
 
-static ren_status check_identity(const ren__safetensors *file, const char *path, const char *identity)
-{
+static ren_status check_identity(const ren__safetensors *file, const char *path, const char *identity) {
     const char *version = ren__safetensors_metadata(file, "ren.checkpoint");
     const char *task = ren__safetensors_metadata(file, "ren.task");
 
@@ -179,8 +174,7 @@ static ren_status check_identity(const ren__safetensors *file, const char *path,
                       path);
 }
 
-static ren_status read_state(ren_context *context, const ren__safetensors *file, int64_t epochs, ren__train_state *s)
-{
+static ren_status read_state(ren_context *context, const ren__safetensors *file, int64_t epochs, ren__train_state *s) {
     ren_status st = REN_OK;
     array_list list = { 0 };
     double numbers[NUMBERS];
@@ -201,8 +195,7 @@ out:
 }
 
 ren_status ren__checkpoint_load(ren_context *context, const char *path, const char *identity, int64_t epochs,
-                                ren__train_state *state)
-{
+                                ren__train_state *state) {
     ren_status st = REN_OK;
     ren__safetensors *file = NULL;
 
@@ -218,8 +211,23 @@ out:
     return st;
 }
 
-ren_status ren__history_write(ren_context *context, const char *path, const ren__train_state *state)
-{
+/* Temporary files are called .ren-PROCESS-NUMBER.tmp (base/file.c). A checkpoint's can have hundreds of megabytes. */
+void ren__checkpoint_sweep(const char *folder) {
+    static const char begin[] = ".ren-", end[] = ".tmp";
+    DIR *entries = opendir(folder);
+
+    if (!entries) return;
+    for (const struct dirent *entry; (entry = readdir(entries));) {
+        const char *name = entry->d_name;
+        const size_t length = strlen(name);
+        if (length > sizeof begin + sizeof end && strncmp(name, begin, sizeof begin - 1) == 0 &&
+            strcmp(name + length - (sizeof end - 1), end) == 0)
+            unlinkat(dirfd(entries), name, 0);
+    }
+    closedir(entries);
+}
+
+ren_status ren__history_write(ren_context *context, const char *path, const ren__train_state *state) {
     ren_text *text = NULL;
     ren_status st = ren__text_create(context, &text);
 

@@ -40,6 +40,8 @@ ren_status ren__checkpoint_write(ren_context *context, const char *path, const c
  * identity is REN_E_STATE, a damaged file REN_E_FORMAT; the state is then undefined. */
 ren_status ren__checkpoint_load(ren_context *context, const char *path, const char *identity, int64_t epochs,
                                 ren__train_state *state) REN_CHECKED;
+/* Removes what writers that were killed have left half done in the folder. Nobody else may be writing there. */
+void ren__checkpoint_sweep(const char *folder);
 /* The history as CSV; atomic. */
 ren_status ren__history_write(ren_context *context, const char *path, const ren__train_state *state) REN_CHECKED;
 

@@ -16,11 +16,11 @@ enum { KEY_SIZE = 33, DEFAULT_MEMORY = 512 << 20 };
 /* A region's box of one scan, in the list of those kept, most recently used first. */
 typedef struct patch {
     struct patch *newer, *older;
-    int32_t slot;     /* index x REN_REGION_COUNT + region */
-    ren__box box;     /* all 0: the region is empty */
+    int32_t slot; /* index x REN_REGION_COUNT + region */
+    ren__box box; /* all 0: the region is empty */
     int64_t voxels;
     size_t bytes;
-    float *values;    /* packed; NULL: empty */
+    float *values; /* packed; NULL: empty */
 } patch;
 
 struct ren__dataset {
@@ -44,8 +44,7 @@ typedef struct numbered {
     int32_t index;
 } numbered;
 
-static int by_name(const void *a, const void *b)
-{
+static int by_name(const void *a, const void *b) {
     const numbered *x = a, *y = b;
     const int order = strcmp(x->patient, y->patient);
 
@@ -53,8 +52,7 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Equal names get the index of their first scan, which is then counted up in order. */
-static ren_status number_patients(ren__dataset *dataset)
-{
+static ren_status number_patients(ren__dataset *dataset) {
     ren_status st = REN_OK;
     ren_context *context = dataset->context;
     numbered *order = NULL;
@@ -81,8 +79,7 @@ out:
     return st;
 }
 
-static ren_status copy_item(ren__dataset *dataset, int32_t index, const ren__dataset_item *from)
-{
+static ren_status copy_item(ren__dataset *dataset, int32_t index, const ren__dataset_item *from) {
     ren__dataset_item *to = &dataset->item[index];
 
     if (!from->patient || !from->scan || !from->image || !from->lobes)
@@ -96,8 +93,7 @@ static ren_status copy_item(ren__dataset *dataset, int32_t index, const ren__dat
 }
 
 ren_status ren__dataset_create(ren_context *context, const char *cache_folder, const ren_preset *preset,
-                               const ren__dataset_item *items, int32_t count, size_t memory, ren__dataset **out)
-{
+                               const ren__dataset_item *items, int32_t count, size_t memory, ren__dataset **out) {
     ren_status st = REN_OK;
     ren__dataset *dataset = NULL;
 
@@ -125,8 +121,7 @@ out:
     return st;
 }
 
-void ren__dataset_free(ren__dataset *dataset)
-{
+void ren__dataset_free(ren__dataset *dataset) {
     if (!dataset) return;
     ren_context *context = dataset->context;
     for (patch *next, *p = dataset->newest; p; p = next) {
@@ -143,31 +138,26 @@ void ren__dataset_free(ren__dataset *dataset)
     ren__context_release(context);
 }
 
-int32_t ren__dataset_count(const ren__dataset *dataset)
-{
+int32_t ren__dataset_count(const ren__dataset *dataset) {
     return dataset->count;
 }
 
-const ren__dataset_item *ren__dataset_at(const ren__dataset *dataset, int32_t index)
-{
+const ren__dataset_item *ren__dataset_at(const ren__dataset *dataset, int32_t index) {
     return &dataset->item[index];
 }
 
-const ren_preset *ren__dataset_preset(const ren__dataset *dataset)
-{
+const ren_preset *ren__dataset_preset(const ren__dataset *dataset) {
     return &dataset->preset;
 }
 
-int32_t ren__dataset_patient(const ren__dataset *dataset, int32_t index)
-{
+int32_t ren__dataset_patient(const ren__dataset *dataset, int32_t index) {
     return dataset->patient[index];
 }
 
 /* ------------------------------------------------------------------------------------------------ cache files */
 
 /* One file's path, length and time of change. */
-static ren_status describe_file(ren_text *text, const char *path)
-{
+static ren_status describe_file(ren_text *text, const char *path) {
     struct stat info;
 
     if (stat(path, &info) != 0) return ren__error(REN_E_IO, "%s: %s", path, strerror(errno));
@@ -177,8 +167,7 @@ static ren_status describe_file(ren_text *text, const char *path)
 }
 
 /* A .hdr's voxels are in an .img beside it. */
-static ren_status describe_image(ren_context *context, ren_text *text, const char *path)
-{
+static ren_status describe_image(ren_context *context, ren_text *text, const char *path) {
     const size_t length = strlen(path);
     ren_status st = describe_file(text, path);
     char *pair = NULL;
@@ -193,8 +182,7 @@ static ren_status describe_image(ren_context *context, ren_text *text, const cha
 }
 
 /* FNV-1a, twice with different beginnings: 128 bits against accidents, not against malice. */
-static void hash_text(const ren_text *text, char key[KEY_SIZE])
-{
+static void hash_text(const ren_text *text, char key[KEY_SIZE]) {
     static const char digits[] = "0123456789abcdef";
     uint64_t hash[2] = { UINT64_C(0xcbf29ce484222325), UINT64_C(0x9ae16a3b2f90404f) };
 
@@ -206,8 +194,7 @@ static void hash_text(const ren_text *text, char key[KEY_SIZE])
     key[KEY_SIZE - 1] = '\0';
 }
 
-static ren_status find_key(ren__dataset *dataset, int32_t index)
-{
+static ren_status find_key(ren__dataset *dataset, int32_t index) {
     ren_status st = REN_OK;
     ren_text *text = NULL;
     const ren_preset *preset = &dataset->preset;
@@ -231,8 +218,7 @@ out:
 }
 
 /* Path of the prepared file; the caller's. */
-static ren_status cache_path(ren__dataset *dataset, int32_t index, ren_text **out)
-{
+static ren_status cache_path(ren__dataset *dataset, int32_t index, ren_text **out) {
     ren_text *path = NULL;
     ren_status st = find_key(dataset, index);
 
@@ -248,8 +234,7 @@ static ren_status cache_path(ren__dataset *dataset, int32_t index, ren_text **ou
     return REN_OK;
 }
 
-static ren_status read_and_prepare(ren__dataset *dataset, int32_t index, ren_scan **out)
-{
+static ren_status read_and_prepare(ren__dataset *dataset, int32_t index, ren_scan **out) {
     ren_context *context = dataset->context;
     const ren__dataset_item *item = &dataset->item[index];
     ren_volume *image = NULL, *lobes = NULL;
@@ -265,16 +250,14 @@ out:
     return st;
 }
 
-static ren_status name_item(const ren__dataset *dataset, int32_t index, ren_status st)
-{
+static ren_status name_item(const ren__dataset *dataset, int32_t index, ren_status st) {
     const ren__dataset_item *item = &dataset->item[index];
 
     if (st == REN_OK || st == REN_E_CANCELLED || st == REN_E_DEADLINE) return st;
     return ren__error_context(st, "patient %s, scan %s (%s)", item->patient, item->scan, item->image);
 }
 
-static ren_status prepare_and_store(ren__dataset *dataset, int32_t index, const char *path, ren_scan **out)
-{
+static ren_status prepare_and_store(ren__dataset *dataset, int32_t index, const char *path, ren_scan **out) {
     ren_scan *scan = NULL;
     ren_status st = read_and_prepare(dataset, index, &scan);
 
@@ -287,8 +270,7 @@ static ren_status prepare_and_store(ren__dataset *dataset, int32_t index, const 
 }
 
 /* Prepares one scan unless its file is there. */
-static ren_status prepare_one(ren__dataset *dataset, int32_t index)
-{
+static ren_status prepare_one(ren__dataset *dataset, int32_t index) {
     ren_text *path = NULL;
     ren_scan *scan = NULL;
     ren_status st = cache_path(dataset, index, &path);
@@ -306,13 +288,11 @@ typedef struct stage {
     double begin, end;
 } stage;
 
-static stage get_stage(const ren__run *run)
-{
+static stage get_stage(const ren__run *run) {
     return run ? (stage){ run->stage, run->stage_begin, run->stage_end } : (stage){ NULL, 0.0, 1.0 };
 }
 
-static void set_stage(ren__run *run, stage part)
-{
+static void set_stage(ren__run *run, stage part) {
     if (!run) return;
     run->stage = part.name;
     run->stage_begin = part.begin;
@@ -320,15 +300,13 @@ static void set_stage(ren__run *run, stage part)
 }
 
 /* What preparing one scan reports becomes a part of "preparing", and that a part of the stage the caller is in. */
-static stage part_of(stage whole, double from, double to)
-{
+static stage part_of(stage whole, double from, double to) {
     if (!whole.name) whole = (stage){ "preparing", 0.0, 1.0 };
     const double length = whole.end - whole.begin;
     return (stage){ whole.name, whole.begin + from * length, whole.begin + to * length };
 }
 
-ren_status ren__dataset_prepare(ren__dataset *dataset, const int32_t *indices, int32_t count, ren__run *run)
-{
+ren_status ren__dataset_prepare(ren__dataset *dataset, const int32_t *indices, int32_t count, ren__run *run) {
     ren_status st = REN_OK;
     const int32_t total = indices ? count : dataset->count;
     const stage before = get_stage(run);
@@ -342,8 +320,7 @@ ren_status ren__dataset_prepare(ren__dataset *dataset, const int32_t *indices, i
     return st;
 }
 
-ren_status ren__dataset_scan(ren__dataset *dataset, int32_t index, ren__run *run, ren_scan **out)
-{
+ren_status ren__dataset_scan(ren__dataset *dataset, int32_t index, ren__run *run, ren_scan **out) {
     ren_text *path = NULL;
     ren_status st = ren__run_check(run);
 
@@ -361,23 +338,20 @@ ren_status ren__dataset_scan(ren__dataset *dataset, int32_t index, ren__run *run
 
 /* -------------------------------------------------------------------------------------------- regions in memory */
 
-static void unlink_patch(ren__dataset *dataset, patch *p)
-{
+static void unlink_patch(ren__dataset *dataset, patch *p) {
     *(p->newer ? &p->newer->older : &dataset->newest) = p->older;
     *(p->older ? &p->older->newer : &dataset->oldest) = p->newer;
     p->newer = p->older = NULL;
 }
 
-static void put_first(ren__dataset *dataset, patch *p)
-{
+static void put_first(ren__dataset *dataset, patch *p) {
     p->older = dataset->newest;
     *(dataset->newest ? &dataset->newest->newer : &dataset->oldest) = p;
     dataset->newest = p;
 }
 
 /* Makes room for `bytes`, which are at most the budget. */
-static void forget_oldest(ren__dataset *dataset, size_t bytes)
-{
+static void forget_oldest(ren__dataset *dataset, size_t bytes) {
     while (dataset->oldest && dataset->kept > dataset->memory - bytes) {
         patch *p = dataset->oldest;
         unlink_patch(dataset, p);
@@ -388,16 +362,14 @@ static void forget_oldest(ren__dataset *dataset, size_t bytes)
     }
 }
 
-static void keep(ren__dataset *dataset, patch *p)
-{
+static void keep(ren__dataset *dataset, patch *p) {
     forget_oldest(dataset, p->bytes);
     put_first(dataset, p);
     dataset->slot[p->slot] = p;
     dataset->kept += p->bytes;
 }
 
-static ren_status make_patch(ren__dataset *dataset, int32_t index, int32_t region, ren__run *run, patch **out)
-{
+static ren_status make_patch(ren__dataset *dataset, int32_t index, int32_t region, ren__run *run, patch **out) {
     ren_status st = REN_OK;
     ren_context *context = dataset->context;
     ren_scan *scan = NULL;
@@ -425,8 +397,7 @@ out:
 }
 
 /* The box into the whole grid, zero around it. */
-static void spread(const patch *p, const int64_t size[3], float *values)
-{
+static void spread(const patch *p, const int64_t size[3], float *values) {
     const int64_t *begin = p->box.begin, *end = p->box.end, width = end[2] - begin[2];
     const float *row = p->values;
 
@@ -437,8 +408,7 @@ static void spread(const patch *p, const int64_t size[3], float *values)
 }
 
 ren_status ren__dataset_fill(ren__dataset *dataset, int32_t index, int32_t region, ren__run *run, float *values,
-                             int64_t *voxels)
-{
+                             int64_t *voxels) {
     patch *p = dataset->slot[index * REN_REGION_COUNT + region];
     int lasting = 1;
 

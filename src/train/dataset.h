@@ -26,8 +26,8 @@ typedef struct ren__dataset_item {
 
 typedef struct ren__dataset ren__dataset;
 
-/* `cache_folder` is made where it is missing (its parent must be there). `preset` may be NULL: lung. `memory` is the byte
- * budget for regions kept in memory, 0: 512 MiB. Reads no scan yet. */
+/* `cache_folder` is made where it is missing (its parent must be there). `preset` may be NULL: lung. `memory` is the
+ * byte budget for regions kept in memory, 0: 512 MiB. Reads no scan yet. */
 ren_status ren__dataset_create(ren_context *context, const char *cache_folder, const ren_preset *preset,
                                const ren__dataset_item *items, int32_t count, size_t memory,
                                ren__dataset **out) REN_CHECKED;
@@ -39,8 +39,8 @@ const ren_preset *ren__dataset_preset(const ren__dataset *dataset); /* resolved 
 /* Numbers the patients from 0 in order of their first scan. */
 int32_t ren__dataset_patient(const ren__dataset *dataset, int32_t index);
 
-/* Prepares and stores those of `indices` (NULL: all) that the cache lacks; reports progress as stage "preparing". A scan
- * that cannot be used fails the call, and the error names patient, scan and file. */
+/* Prepares and stores those of `indices` (NULL: all) that the cache lacks; reports progress as stage "preparing". A
+ * scan that cannot be used fails the call, and the error names patient, scan and file. */
 ren_status ren__dataset_prepare(ren__dataset *dataset, const int32_t *indices, int32_t count,
                                 ren__run *run) REN_CHECKED;
 

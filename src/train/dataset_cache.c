@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prepared scans as safetensors: image F32, lobes U8, label F32 (preset `paper`), outside F32 (the first cell's image and
- * label), affine F64, boxes I64 (of the stored cells and of each region, with the region's count of cells). */
+/* Prepared scans as safetensors: image F32, lobes U8, label F32 (preset `paper`), outside F32 (the first cell's image
+ * and label), affine F64, boxes I64 (of the stored cells and of each region, with the region's count of cells). */
 #include "train/dataset_cache.h"
 
 #include <string.h>
@@ -9,21 +9,18 @@
 
 enum { BOX_NUMBERS = 7, BOX_ROWS = REN_REGION_COUNT + 1, MOST_TENSORS = 6 };
 
-static int64_t cell_at(const int64_t size[3], int64_t d, int64_t h, int64_t w)
-{
+static int64_t cell_at(const int64_t size[3], int64_t d, int64_t h, int64_t w) {
     return (d * size[1] + h) * size[2] + w;
 }
 
 /* Compared as bits: what is left out must come back as it was. */
-static int same_as_first(const ren_scan *scan, int64_t cell)
-{
+static int same_as_first(const ren_scan *scan, int64_t cell) {
     return scan->lobe[cell] == scan->lobe[0] && memcmp(&scan->image[cell], &scan->image[0], sizeof(float)) == 0 &&
            (!scan->label || memcmp(&scan->label[cell], &scan->label[0], sizeof(float)) == 0);
 }
 
 /* The box of all cells that differ from the first; one cell where none does. */
-static ren__box find_box(const ren_scan *scan)
-{
+static ren__box find_box(const ren_scan *scan) {
     const int64_t *size = scan->preset.size;
     ren__box box = { .begin = { size[0], size[1], size[2] }, .end = { 0, 0, 0 } };
 
@@ -41,8 +38,7 @@ static ren__box find_box(const ren_scan *scan)
     return box;
 }
 
-static size_t box_cells(const ren__box *box)
-{
+static size_t box_cells(const ren__box *box) {
     size_t cells = 1;
 
     for (int a = 0; a < 3; a++)
@@ -51,8 +47,7 @@ static size_t box_cells(const ren__box *box)
 }
 
 /* Rows of the box between the whole grid and a packed array; `width` is the bytes of a cell. */
-static void copy_box(const int64_t size[3], const ren__box *box, size_t width, void *grid, void *packed, int pack)
-{
+static void copy_box(const int64_t size[3], const ren__box *box, size_t width, void *grid, void *packed, int pack) {
     const size_t row = (size_t)(box->end[2] - box->begin[2]) * width;
     uint8_t *beside = packed;
 
@@ -63,8 +58,7 @@ static void copy_box(const int64_t size[3], const ren__box *box, size_t width, v
         }
 }
 
-static void put_box(int64_t row[BOX_NUMBERS], const ren__box *box, int64_t voxels)
-{
+static void put_box(int64_t row[BOX_NUMBERS], const ren__box *box, int64_t voxels) {
     for (int a = 0; a < 3; a++) {
         row[a] = box->begin[a];
         row[3 + a] = box->end[a];
@@ -72,8 +66,7 @@ static void put_box(int64_t row[BOX_NUMBERS], const ren__box *box, int64_t voxel
     row[6] = voxels;
 }
 
-static ren_status join_warnings(const ren_scan *scan, ren_text **out)
-{
+static ren_status join_warnings(const ren_scan *scan, ren_text **out) {
     const ren_status st = ren__text_create(scan->context, out);
 
     if (st != REN_OK) return st;
@@ -84,8 +77,7 @@ static ren_status join_warnings(const ren_scan *scan, ren_text **out)
     return (*out)->status;
 }
 
-ren_status ren__prepared_write(const ren_scan *scan, const char *path, const char *key)
-{
+ren_status ren__prepared_write(const ren_scan *scan, const char *path, const char *key) {
     ren_status st = REN_OK;
     ren_context *context = scan->context;
     const ren__box box = find_box(scan);
@@ -139,30 +131,26 @@ typedef struct reading {
     size_t cells;
 } reading;
 
-static ren_status find(const reading *r, const char *name, size_t count, const ren__tensor_entry **entry)
-{
+static ren_status find(const reading *r, const char *name, size_t count, const ren__tensor_entry **entry) {
     *entry = ren__safetensors_find(r->file, name);
     if (*entry && (*entry)->count == count) return REN_OK;
     return ren__error(REN_E_FORMAT, "%s: no tensor \"%s\" of %zu values", r->path, name, count);
 }
 
-static ren_status read_floats(const reading *r, const char *name, float *values, size_t count)
-{
+static ren_status read_floats(const reading *r, const char *name, float *values, size_t count) {
     const ren__tensor_entry *entry;
     const ren_status st = find(r, name, count, &entry);
 
     return st == REN_OK ? ren__safetensors_read_f32(r->file, entry, values, count) : st;
 }
 
-static int box_is_within(const int64_t row[BOX_NUMBERS], const int64_t size[3])
-{
+static int box_is_within(const int64_t row[BOX_NUMBERS], const int64_t size[3]) {
     for (int a = 0; a < 3; a++)
         if (row[a] < 0 || row[3 + a] < row[a] || row[3 + a] > size[a]) return 0;
     return row[6] >= 0;
 }
 
-static ren_status read_boxes(reading *r, ren_scan *scan)
-{
+static ren_status read_boxes(reading *r, ren_scan *scan) {
     const ren__tensor_entry *entry;
     int64_t boxes[BOX_ROWS][BOX_NUMBERS];
     ren_status st = find(r, "boxes", BOX_ROWS * BOX_NUMBERS, &entry);
@@ -185,8 +173,7 @@ static ren_status read_boxes(reading *r, ren_scan *scan)
 
 /* A float array of the grid: `outside` everywhere, the stored cells in their box. */
 static ren_status read_grid(const reading *r, const ren_scan *scan, const char *name, float outside, size_t total,
-                            float **out)
-{
+                            float **out) {
     ren_status st = REN_OK;
     ren_context *context = scan->context;
     float *packed = NULL;
@@ -202,8 +189,7 @@ out:
     return st;
 }
 
-static ren_status read_lobes(const reading *r, ren_scan *scan, size_t total)
-{
+static ren_status read_lobes(const reading *r, ren_scan *scan, size_t total) {
     ren_status st = REN_OK;
     ren_context *context = scan->context;
     float *packed = NULL, outside;
@@ -225,8 +211,7 @@ out:
 }
 
 /* A scan's warnings end in a zero byte each, in the file in a newline. */
-static ren_status read_warnings(const reading *r, ren_scan *scan)
-{
+static ren_status read_warnings(const reading *r, ren_scan *scan) {
     const char *line = ren__safetensors_metadata(r->file, "ren.warnings");
     const ren_status st = ren__text_create(scan->context, &scan->warnings);
 
@@ -239,8 +224,7 @@ static ren_status read_warnings(const reading *r, ren_scan *scan)
     return scan->warnings->status;
 }
 
-static ren_status read_scan(reading *r, ren_scan *scan)
-{
+static ren_status read_scan(reading *r, ren_scan *scan) {
     ren_status st = REN_OK;
     const int64_t *size = scan->preset.size;
     const size_t total = (size_t)(size[0] * size[1] * size[2]);
@@ -253,16 +237,14 @@ static ren_status read_scan(reading *r, ren_scan *scan)
     REN_TRY(read_floats(r, "outside", outside, 2));
     REN_TRY(read_grid(r, scan, "image", outside[0], total, &scan->image));
     REN_TRY(read_lobes(r, scan, total));
-    if (scan->preset.kind == REN_PRESET_PAPER)
-        REN_TRY(read_grid(r, scan, "label", outside[1], total, &scan->label));
+    if (scan->preset.kind == REN_PRESET_PAPER) REN_TRY(read_grid(r, scan, "label", outside[1], total, &scan->label));
     REN_TRY(read_warnings(r, scan));
 out:
     return st;
 }
 
 ren_status ren__prepared_read(ren_context *context, const char *path, const char *key, const ren_preset *preset,
-                              ren_scan **out)
-{
+                              ren_scan **out) {
     ren_status st = REN_OK;
     ren__safetensors *file = NULL;
     ren_scan *scan = NULL;

@@ -12,7 +12,8 @@ typedef struct ren__early_stop_options {
     double gap;       /* stops when training AUC - validation AUC is above; 0: never */
 } ren__early_stop_options;
 
-#define REN__EARLY_STOP_OPTIONS_INIT { 15, 0.001, 16, 0.15 }
+#define REN__EARLY_STOP_OPTIONS_INIT                                                                                   \
+    { 15, 0.001, 16, 0.15 }
 
 typedef enum ren__stop_reason { REN__STOP_NO, REN__STOP_PATIENCE, REN__STOP_GAP } ren__stop_reason;
 

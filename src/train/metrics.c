@@ -12,16 +12,14 @@ typedef struct ranked {
 } ranked;
 
 /* Falling score; equal ones by index, so that the order is one and the same whatever the C library's sort does. */
-static int falling(const void *a, const void *b)
-{
+static int falling(const void *a, const void *b) {
     const ranked *x = a, *y = b;
 
     if (x->score != y->score) return x->score > y->score ? -1 : 1;
     return (x->index > y->index) - (x->index < y->index);
 }
 
-static ren_status check(const int32_t *labels, const double *scores, int32_t count, int32_t *positives)
-{
+static ren_status check(const int32_t *labels, const double *scores, int32_t count, int32_t *positives) {
     int32_t found = 0;
 
     if (count < 1) return ren__error(REN_E_DATA, "metrics: there is no prediction");
@@ -37,8 +35,7 @@ static ren_status check(const int32_t *labels, const double *scores, int32_t cou
     return REN_OK;
 }
 
-static ren_status check_both(const int32_t *labels, const double *scores, int32_t count, int32_t *positives)
-{
+static ren_status check_both(const int32_t *labels, const double *scores, int32_t count, int32_t *positives) {
     const ren_status st = check(labels, scores, count, positives);
 
     if (st != REN_OK) return st;
@@ -48,8 +45,7 @@ static ren_status check_both(const int32_t *labels, const double *scores, int32_
     return REN_OK;
 }
 
-static ren_status check_probabilities(const double *probabilities, int32_t count)
-{
+static ren_status check_probabilities(const double *probabilities, int32_t count) {
     for (int32_t i = 0; i < count; i++)
         if (probabilities[i] < 0.0 || probabilities[i] > 1.0)
             return ren__error(REN_E_DATA, "metrics: prediction %d is no probability", (int)i);
@@ -57,8 +53,7 @@ static ren_status check_probabilities(const double *probabilities, int32_t count
 }
 
 /* The predictions by falling score; ren__free ends them. */
-static ren_status rank(ren_context *context, const int32_t *labels, const double *scores, int32_t count, ranked **out)
-{
+static ren_status rank(ren_context *context, const int32_t *labels, const double *scores, int32_t count, ranked **out) {
     ren_status st = REN_OK;
     ranked *order = NULL;
 
@@ -72,8 +67,7 @@ out:
 }
 
 /* First index after the group of equal scores that begins at `begin`. */
-static int32_t group_end(const ranked *order, int32_t count, int32_t begin)
-{
+static int32_t group_end(const ranked *order, int32_t count, int32_t begin) {
     int32_t end = begin + 1;
 
     while (end < count && order[end].score == order[begin].score)
@@ -81,8 +75,7 @@ static int32_t group_end(const ranked *order, int32_t count, int32_t begin)
     return end;
 }
 
-static int32_t group_positives(const ranked *order, int32_t begin, int32_t end)
-{
+static int32_t group_positives(const ranked *order, int32_t begin, int32_t end) {
     int32_t positives = 0;
 
     for (int32_t i = begin; i < end; i++)
@@ -91,8 +84,7 @@ static int32_t group_positives(const ranked *order, int32_t begin, int32_t end)
 }
 
 ren_status ren__metric_auc(ren_context *context, const int32_t *labels, const double *scores, int32_t count,
-                           double *auc)
-{
+                           double *auc) {
     ren_status st = REN_OK;
     ranked *order = NULL;
     int32_t positives, above = 0;
@@ -113,8 +105,7 @@ out:
 }
 
 ren_status ren__metric_average_precision(ren_context *context, const int32_t *labels, const double *scores,
-                                         int32_t count, double *precision)
-{
+                                         int32_t count, double *precision) {
     ren_status st = REN_OK;
     ranked *order = NULL;
     int32_t positives, found = 0;
@@ -135,16 +126,14 @@ out:
 }
 
 /* Between two neighbouring scores, also where their middle rounds to the lower one. */
-static double between(double low, double high)
-{
+static double between(double low, double high) {
     const double middle = low + (high - low) / 2.0;
 
     return middle > low ? middle : high;
 }
 
 ren_status ren__metric_youden(ren_context *context, const int32_t *labels, const double *scores, int32_t count,
-                              double *threshold)
-{
+                              double *threshold) {
     ren_status st = REN_OK;
     ranked *order = NULL;
     int32_t positives, hits = 0, alarms = 0;
@@ -174,8 +163,7 @@ out:
 }
 
 ren_status ren__metric_calibration_error(ren_context *context, const int32_t *labels, const double *probabilities,
-                                         int32_t count, int32_t bins, double *error)
-{
+                                         int32_t count, int32_t bins, double *error) {
     ren_status st = REN_OK;
     ranked *order = NULL;
     double *label = NULL; /* mean label of the cases of one probability, in order */
@@ -207,8 +195,7 @@ out:
     return st;
 }
 
-ren_status ren__metric_cross_entropy(const int32_t *labels, const double *probabilities, int32_t count, double *loss)
-{
+ren_status ren__metric_cross_entropy(const int32_t *labels, const double *probabilities, int32_t count, double *loss) {
     int32_t positives;
     double sum = 0.0;
     ren_status st = check(labels, probabilities, count, &positives);
@@ -224,8 +211,7 @@ ren_status ren__metric_cross_entropy(const int32_t *labels, const double *probab
 }
 
 ren_status ren__metric_accuracy(const int32_t *labels, const double *scores, int32_t count, double threshold,
-                                double *accuracy)
-{
+                                double *accuracy) {
     int32_t positives, right = 0;
     const ren_status st = check(labels, scores, count, &positives);
 
@@ -236,15 +222,13 @@ ren_status ren__metric_accuracy(const int32_t *labels, const double *scores, int
     return REN_OK;
 }
 
-static double share(int32_t part, int32_t whole)
-{
+static double share(int32_t part, int32_t whole) {
     return whole > 0 ? (double)part / (double)whole : 0.0;
 }
 
 /* What follows from the confusion matrix. A class that is never predicted has precision 0, as scikit-learn says it. */
-static void count_up(ren__metrics *m)
-{
-    const int32_t (*c)[2] = (const int32_t(*)[2])m->confusion;
+static void count_up(ren__metrics *m) {
+    const int32_t(*c)[2] = (const int32_t(*)[2])m->confusion;
 
     m->accuracy = share(c[0][0] + c[1][1], m->count);
     m->sensitivity = share(c[1][1], c[1][0] + c[1][1]);
@@ -259,9 +243,8 @@ static void count_up(ren__metrics *m)
     }
 }
 
-ren_status ren__metrics_compute(ren_context *context, const int32_t *labels, const double *probabilities,
-                                int32_t count, double threshold, ren__metrics *out)
-{
+ren_status ren__metrics_compute(ren_context *context, const int32_t *labels, const double *probabilities, int32_t count,
+                                double threshold, ren__metrics *out) {
     ren_status st = REN_OK;
     ren__metrics m = { .count = count, .threshold = threshold };
 
@@ -290,8 +273,7 @@ typedef struct keyed {
     int32_t patient, index;
 } keyed;
 
-static int by_patient(const void *a, const void *b)
-{
+static int by_patient(const void *a, const void *b) {
     const keyed *x = a, *y = b;
 
     if (x->patient != y->patient) return x->patient < y->patient ? -1 : 1;
@@ -299,8 +281,7 @@ static int by_patient(const void *a, const void *b)
 }
 
 /* first[i] becomes the index of the first scan of scan i's patient. */
-static ren_status find_first(ren_context *context, const int32_t *patient, int32_t count, int32_t *first)
-{
+static ren_status find_first(ren_context *context, const int32_t *patient, int32_t count, int32_t *first) {
     ren_status st = REN_OK;
     keyed *order = NULL;
 
@@ -318,8 +299,8 @@ out:
 }
 
 /* Adds scan i to its patient, whose place is already known from the first scan. */
-static ren_status add_scan(ren__patient_means *means, int32_t place, int32_t scan, const int32_t *labels, double score)
-{
+static ren_status add_scan(ren__patient_means *means, int32_t place, int32_t scan, const int32_t *labels,
+                           double score) {
     if (labels[means->first[place]] != labels[scan])
         return ren__error(REN_E_DATA, "scans %d and %d are of one patient but have labels %d and %d",
                           (int)means->first[place], (int)scan, (int)labels[means->first[place]], (int)labels[scan]);
@@ -329,8 +310,7 @@ static ren_status add_scan(ren__patient_means *means, int32_t place, int32_t sca
 }
 
 ren_status ren__patient_means_make(ren_context *context, const int32_t *patient, const int32_t *labels,
-                                   const double *scores, int32_t count, ren__patient_means *out)
-{
+                                   const double *scores, int32_t count, ren__patient_means *out) {
     ren_status st = REN_OK;
     ren__patient_means means = { 0 };
     int32_t *first = NULL, *place = NULL;
@@ -362,8 +342,7 @@ out:
     return st;
 }
 
-void ren__patient_means_free(ren__patient_means *means)
-{
+void ren__patient_means_free(ren__patient_means *means) {
     if (!means) return;
     ren__free(means->label);
     ren__free(means->score);

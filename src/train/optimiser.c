@@ -38,15 +38,14 @@ typedef struct step {
     const ren__optimiser *optimiser;
     float *const *parameters;
     const float *const *gradients;
-    float clip, rate;                      /* factor of the gradients, learning rate */
-    float decay;                           /* AdamW: 1 - rate x weight decay; SGD: weight decay */
-    float blend, keep, gain;               /* AdamW: 1 - beta 1, beta 2, 1 - beta 2 */
-    float size, root, epsilon;             /* AdamW: rate / correction 1, 1 / sqrt(correction 2) */
+    float clip, rate;          /* factor of the gradients, learning rate */
+    float decay;               /* AdamW: 1 - rate x weight decay; SGD: weight decay */
+    float blend, keep, gain;   /* AdamW: 1 - beta 1, beta 2, 1 - beta 2 */
+    float size, root, epsilon; /* AdamW: rate / correction 1, 1 / sqrt(correction 2) */
     float momentum;
 } step;
 
-static ren_status check_options(const ren__optimiser_options *options)
-{
+static ren_status check_options(const ren__optimiser_options *options) {
     const double *beta = options->beta;
 
     if (options->kind != REN__ADAMW && options->kind != REN__SGD)
@@ -64,8 +63,7 @@ static ren_status check_options(const ren__optimiser_options *options)
     return REN_OK;
 }
 
-static void cut_stretches(ren__optimiser *optimiser, const size_t *elements)
-{
+static void cut_stretches(ren__optimiser *optimiser, const size_t *elements) {
     stretch *next = optimiser->stretches;
 
     for (int32_t p = 0; p < optimiser->count; p++)
@@ -76,8 +74,7 @@ static void cut_stretches(ren__optimiser *optimiser, const size_t *elements)
 }
 
 ren_status ren__optimiser_create(ren_context *context, const ren__optimiser_options *options, const size_t *elements,
-                                 int32_t count, ren__optimiser **out)
-{
+                                 int32_t count, ren__optimiser **out) {
     ren_status st = check_options(options);
     ren__optimiser *optimiser = NULL;
 
@@ -102,8 +99,7 @@ out:
     return st;
 }
 
-void ren__optimiser_free(ren__optimiser *optimiser)
-{
+void ren__optimiser_free(ren__optimiser *optimiser) {
     if (!optimiser) return;
     ren_context *context = optimiser->context;
     if (optimiser->moment)
@@ -116,8 +112,7 @@ void ren__optimiser_free(ren__optimiser *optimiser)
     ren__context_release(context);
 }
 
-static double sum_of_squares(const float *values, size_t count)
-{
+static double sum_of_squares(const float *values, size_t count) {
     double lane[LANES] = { 0 }, sum = 0.0;
     size_t i = 0;
 
@@ -133,8 +128,7 @@ static double sum_of_squares(const float *values, size_t count)
     return sum;
 }
 
-static void norm_chunk(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void norm_chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const step *s = argument;
     const ren__optimiser *o = s->optimiser;
 
@@ -146,8 +140,7 @@ static void norm_chunk(void *argument, int64_t begin, int64_t end, int32_t threa
 }
 
 /* Correctly rounded either way. By hand because sqrtf may set errno, which keeps a loop from becoming vectors. */
-static inline void square_roots(float *values, size_t count)
-{
+static inline void square_roots(float *values, size_t count) {
     size_t whole = 0;
 
 #if defined(__SSE__)
@@ -161,8 +154,7 @@ static inline void square_roots(float *values, size_t count)
 
 /* torch.optim.AdamW: decay first, moments from the clipped gradient, bias corrected on the way into the update. */
 static inline void adamw_block(const step *s, float *restrict parameter, const float *restrict gradient,
-                               float *restrict mean, float *restrict square, size_t count)
-{
+                               float *restrict mean, float *restrict square, size_t count) {
     const float clip = s->clip, decay = s->decay, blend = s->blend, keep = s->keep, gain = s->gain;
     const float size = s->size, correction = s->root, epsilon = s->epsilon;
     float root[BLOCK];
@@ -180,8 +172,7 @@ static inline void adamw_block(const step *s, float *restrict parameter, const f
         parameter[i] = parameter[i] * decay - size * (mean[i] / (root[i] * correction + epsilon));
 }
 
-static void adamw(const step *s, float *parameter, const float *gradient, float *mean, float *square, size_t count)
-{
+static void adamw(const step *s, float *parameter, const float *gradient, float *mean, float *square, size_t count) {
     size_t i = 0;
 
     for (; i + BLOCK <= count; i += BLOCK)
@@ -191,8 +182,7 @@ static void adamw(const step *s, float *parameter, const float *gradient, float 
 
 /* torch.optim.SGD with dampening 0, no Nesterov; its buffer begins as the gradient, which is ours beginning as 0. */
 static void sgd_momentum(const step *s, float *restrict parameter, const float *restrict gradient,
-                         float *restrict buffer, size_t count)
-{
+                         float *restrict buffer, size_t count) {
     const float clip = s->clip, decay = s->decay, rate = s->rate, momentum = s->momentum;
 
 #pragma omp simd
@@ -203,8 +193,7 @@ static void sgd_momentum(const step *s, float *restrict parameter, const float *
     }
 }
 
-static void sgd(const step *s, float *restrict parameter, const float *restrict gradient, size_t count)
-{
+static void sgd(const step *s, float *restrict parameter, const float *restrict gradient, size_t count) {
     const float clip = s->clip, decay = s->decay, rate = s->rate;
 
 #pragma omp simd
@@ -212,8 +201,7 @@ static void sgd(const step *s, float *restrict parameter, const float *restrict 
         parameter[i] -= rate * (gradient[i] * clip + decay * parameter[i]);
 }
 
-static void update_chunk(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void update_chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const step *s = argument;
     const ren__optimiser *o = s->optimiser;
 
@@ -234,8 +222,7 @@ static void update_chunk(void *argument, int64_t begin, int64_t end, int32_t thr
 }
 
 /* Factors of the step in double, as PyTorch has them, before they become floats. */
-static void set_factors(step *s, const ren__optimiser_options *options, int64_t steps, double rate)
-{
+static void set_factors(step *s, const ren__optimiser_options *options, int64_t steps, double rate) {
     const double beta1 = options->beta[0], beta2 = options->beta[1];
 
     s->rate = (float)rate;
@@ -254,8 +241,7 @@ static void set_factors(step *s, const ren__optimiser_options *options, int64_t 
 }
 
 ren_status ren__optimiser_step(ren__optimiser *optimiser, float *const *parameters, const float *const *gradients,
-                               double rate, double *norm)
-{
+                               double rate, double *norm) {
     step s = { .optimiser = optimiser, .parameters = parameters, .gradients = gradients, .clip = 1.0f };
     double total = 0.0;
 
@@ -276,22 +262,18 @@ ren_status ren__optimiser_step(ren__optimiser *optimiser, float *const *paramete
     return REN_OK;
 }
 
-int64_t ren__optimiser_steps(const ren__optimiser *optimiser)
-{
+int64_t ren__optimiser_steps(const ren__optimiser *optimiser) {
     return optimiser->steps;
 }
 
-void ren__optimiser_set_steps(ren__optimiser *optimiser, int64_t steps)
-{
+void ren__optimiser_set_steps(ren__optimiser *optimiser, int64_t steps) {
     optimiser->steps = steps;
 }
 
-int32_t ren__optimiser_moments(const ren__optimiser *optimiser)
-{
+int32_t ren__optimiser_moments(const ren__optimiser *optimiser) {
     return optimiser->moments;
 }
 
-float *ren__optimiser_moment(ren__optimiser *optimiser, int32_t moment, int32_t parameter)
-{
+float *ren__optimiser_moment(ren__optimiser *optimiser, int32_t moment, int32_t parameter) {
     return optimiser->moment[moment * optimiser->count + parameter];
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AdamW and SGD with momentum as PyTorch defines them, with the gradients' global norm clipped. One step reads gradients
- * twice (norm, update) and everything else once. It works on plain arrays, so it does not know networks.
+ * AdamW and SGD with momentum as PyTorch defines them, with the gradients' global norm clipped. One step reads
+ * gradients twice (norm, update) and everything else once. It works on plain arrays, so it does not know networks.
  *
- * The bits of a step do not depend on the number of threads: elements are worked on in fixed chunks, and the norm is the
- * sum, chunk after chunk, of sums in double.
+ * The bits of a step do not depend on the number of threads: elements are worked on in fixed chunks, and the norm is
+ * the sum, chunk after chunk, of sums in double.
  */
 #ifndef REN_TRAIN_OPTIMISER_H
 #define REN_TRAIN_OPTIMISER_H
@@ -15,15 +15,16 @@ typedef enum ren__optimiser_kind { REN__ADAMW, REN__SGD } ren__optimiser_kind;
 
 typedef struct ren__optimiser_options {
     ren__optimiser_kind kind;
-    double weight_decay;    /* AdamW: decoupled; SGD: added to the gradient */
-    double beta[2];         /* AdamW */
-    double epsilon;         /* AdamW */
-    double momentum;        /* SGD; 0: no state is kept */
-    double clip;            /* largest global norm of the gradients; 0: not clipped */
+    double weight_decay; /* AdamW: decoupled; SGD: added to the gradient */
+    double beta[2];      /* AdamW */
+    double epsilon;      /* AdamW */
+    double momentum;     /* SGD; 0: no state is kept */
+    double clip;         /* largest global norm of the gradients; 0: not clipped */
 } ren__optimiser_options;
 
 /* AdamW, decay 0.01, betas 0.9 and 0.999, epsilon 1e-8, momentum 0.9, clip 1. */
-#define REN__OPTIMISER_OPTIONS_INIT { REN__ADAMW, 0.01, { 0.9, 0.999 }, 1e-8, 0.9, 1.0 }
+#define REN__OPTIMISER_OPTIONS_INIT                                                                                    \
+    { REN__ADAMW, 0.01, { 0.9, 0.999 }, 1e-8, 0.9, 1.0 }
 
 typedef struct ren__optimiser ren__optimiser;
 

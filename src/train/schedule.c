@@ -4,8 +4,7 @@
 
 #include <math.h>
 
-ren_status ren__schedule_init(ren__schedule *schedule, const ren__schedule_options *options)
-{
+ren_status ren__schedule_init(ren__schedule *schedule, const ren__schedule_options *options) {
     if (!(options->rate > 0.0 && options->rate < 1e6))
         return ren__error(REN_E_INVALID, "schedule: the learning rate must be above 0");
     if (!(options->minimum >= 0.0 && options->minimum <= options->rate))
@@ -25,8 +24,7 @@ ren_status ren__schedule_init(ren__schedule *schedule, const ren__schedule_optio
 }
 
 /* torch.optim.lr_scheduler.ReduceLROnPlateau, mode max, relative threshold, cooldown 0. */
-static void step_plateau(ren__schedule *schedule, double metric)
-{
+static void step_plateau(ren__schedule *schedule, double metric) {
     const ren__schedule_options *options = &schedule->options;
 
     if (metric > schedule->best * (1.0 + options->threshold)) {
@@ -41,8 +39,7 @@ static void step_plateau(ren__schedule *schedule, double metric)
     if (schedule->rate - rate > 1e-8) schedule->rate = rate; /* PyTorch's eps: smaller changes are left out */
 }
 
-void ren__schedule_step(ren__schedule *schedule, double metric)
-{
+void ren__schedule_step(ren__schedule *schedule, double metric) {
     const ren__schedule_options *options = &schedule->options;
     const double done = (double)++schedule->epoch / (double)(options->length > 0 ? options->length : 1);
 
@@ -51,8 +48,8 @@ void ren__schedule_step(ren__schedule *schedule, double metric)
         step_plateau(schedule, metric);
         break;
     case REN__SCHEDULE_COSINE:
-        schedule->rate = options->minimum +
-                         (options->rate - options->minimum) * (1.0 + cos(3.14159265358979323846 * done)) / 2.0;
+        schedule->rate =
+            options->minimum + (options->rate - options->minimum) * (1.0 + cos(3.14159265358979323846 * done)) / 2.0;
         break;
     case REN__SCHEDULE_POLYNOMIAL:
         schedule->rate = done < 1.0 ? options->rate * pow(1.0 - done, options->power) : 0.0;

@@ -25,7 +25,8 @@ typedef struct ren__schedule_options {
 } ren__schedule_options;
 
 /* Constant 1e-4; plateau 0.5 after 5, threshold 1e-4; length 50; power 0.9. */
-#define REN__SCHEDULE_OPTIONS_INIT { REN__SCHEDULE_CONSTANT, 1e-4, 0.0, 0.5, 1e-4, 5, 50, 0.9 }
+#define REN__SCHEDULE_OPTIONS_INIT                                                                                     \
+    { REN__SCHEDULE_CONSTANT, 1e-4, 0.0, 0.5, 1e-4, 5, 50, 0.9 }
 
 typedef struct ren__schedule {
     ren__schedule_options options;

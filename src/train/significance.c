@@ -11,8 +11,7 @@
 
 #define NORMAL_975 1.959963984540054
 
-static int rising(const void *a, const void *b)
-{
+static int rising(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
 
     return (x > y) - (x < y);
@@ -20,7 +19,8 @@ static int rising(const void *a, const void *b)
 
 /* ------------------------------------------------------------------------------------------------ bootstrap */
 
-/* The patients of one prediction in order of score. A resample is then a count for each patient, and its AUC one pass. */
+/* The patients of one prediction in order of score. A resample is then a count for each patient, and its AUC one pass.
+ */
 typedef struct ordered {
     double score;
     int32_t label, patient;
@@ -36,8 +36,7 @@ typedef struct bootstrap {
     double *value;  /* [resamples] */
 } bootstrap;
 
-static int by_score(const void *a, const void *b)
-{
+static int by_score(const void *a, const void *b) {
     const ordered *x = a, *y = b;
 
     if (x->score != y->score) return x->score < y->score ? -1 : 1;
@@ -45,8 +44,7 @@ static int by_score(const void *a, const void *b)
 }
 
 /* AUC where each patient counts `drawn` times. */
-static double weighted_auc(const ordered *order, int32_t count, const int32_t *drawn)
-{
+static double weighted_auc(const ordered *order, int32_t count, const int32_t *drawn) {
     int64_t below = 0, positives = 0, twice = 0; /* wins x 2: whole numbers */
 
     for (int32_t begin = 0, end; begin < count; begin = end) {
@@ -63,8 +61,7 @@ static double weighted_auc(const ordered *order, int32_t count, const int32_t *d
 }
 
 /* Draws patients with replacement until both classes are there. */
-static void draw(const bootstrap *b, int64_t resample, int32_t *drawn)
-{
+static void draw(const bootstrap *b, int64_t resample, int32_t *drawn) {
     ren__rng rng;
     int32_t positives;
 
@@ -81,8 +78,7 @@ static void draw(const bootstrap *b, int64_t resample, int32_t *drawn)
     } while (positives == 0 || positives == b->count);
 }
 
-static void resample_chunk(void *argument, int64_t begin, int64_t end, int32_t thread)
-{
+static void resample_chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const bootstrap *b = argument;
     int32_t *drawn = b->drawn + (size_t)thread * (size_t)b->count;
 
@@ -94,8 +90,7 @@ static void resample_chunk(void *argument, int64_t begin, int64_t end, int32_t t
 }
 
 /* numpy.percentile's default: linear between order statistics. */
-static double quantile(const double *sorted, int32_t count, double q)
-{
+static double quantile(const double *sorted, int32_t count, double q) {
     const double position = q * (double)(count - 1);
     const int32_t low = (int32_t)position;
 
@@ -103,8 +98,7 @@ static double quantile(const double *sorted, int32_t count, double q)
     return sorted[low] + (position - (double)low) * (sorted[low + 1] - sorted[low]);
 }
 
-static void summarise(const double *value, int32_t resamples, ren__comparison *out)
-{
+static void summarise(const double *value, int32_t resamples, ren__comparison *out) {
     int32_t not_above = 0, not_below = 0;
 
     for (int32_t r = 0; r < resamples; r++) {
@@ -117,8 +111,7 @@ static void summarise(const double *value, int32_t resamples, ren__comparison *o
 }
 
 static ren_status sort_side(ren_context *context, const int32_t *labels, const double *scores, int32_t count,
-                            ordered **out)
-{
+                            ordered **out) {
     ren_status st = REN_OK;
 
     REN_CALLOC(*out, (size_t)count);
@@ -129,10 +122,8 @@ out:
     return st;
 }
 
-static ren_status run_bootstrap(ren_context *context, ren__run *run, const int32_t *labels,
-                                const double *const *scores, int32_t sides, int32_t count, int32_t resamples,
-                                uint64_t seed, ren__comparison *out)
-{
+static ren_status run_bootstrap(ren_context *context, ren__run *run, const int32_t *labels, const double *const *scores,
+                                int32_t sides, int32_t count, int32_t resamples, uint64_t seed, ren__comparison *out) {
     ren_status st = REN_OK;
     bootstrap b = { .context = context, .labels = labels, .count = count, .sides = sides, .seed = seed };
     ren__comparison result;
@@ -162,16 +153,14 @@ out:
 
 ren_status ren__bootstrap_auc_difference(ren_context *context, ren__run *run, const int32_t *labels, const double *a,
                                          const double *b, int32_t count, int32_t resamples, uint64_t seed,
-                                         ren__comparison *out)
-{
+                                         ren__comparison *out) {
     const double *scores[2] = { a, b };
 
     return run_bootstrap(context, run, labels, scores, 2, count, resamples, seed, out);
 }
 
 ren_status ren__bootstrap_auc(ren_context *context, ren__run *run, const int32_t *labels, const double *scores,
-                              int32_t count, int32_t resamples, uint64_t seed, ren__comparison *out)
-{
+                              int32_t count, int32_t resamples, uint64_t seed, ren__comparison *out) {
     return run_bootstrap(context, run, labels, &scores, 1, count, resamples, seed, out);
 }
 
@@ -182,16 +171,14 @@ typedef struct tested {
     int32_t index;
 } tested;
 
-static int by_p(const void *a, const void *b)
-{
+static int by_p(const void *a, const void *b) {
     const tested *x = a, *y = b;
 
     if (x->p != y->p) return x->p < y->p ? -1 : 1;
     return (x->index > y->index) - (x->index < y->index);
 }
 
-ren_status ren__holm(ren_context *context, double *p, int32_t count)
-{
+ren_status ren__holm(ren_context *context, double *p, int32_t count) {
     ren_status st = REN_OK;
     tested *order = NULL;
     int32_t tests = 0;
@@ -218,20 +205,18 @@ out:
 enum { WILCOXON_MOST = 200 };
 
 typedef struct signed_rank {
-    double size; /* absolute difference */
+    double size;             /* absolute difference */
     int32_t positive, twice; /* twice the midrank: a whole number */
 } signed_rank;
 
-static int by_size(const void *a, const void *b)
-{
+static int by_size(const void *a, const void *b) {
     const signed_rank *x = a, *y = b;
 
     return (x->size > y->size) - (x->size < y->size);
 }
 
 /* Ranks those that are not 0, midranks for ties; gives how many. */
-static int32_t rank_signed(const double *differences, int32_t count, signed_rank *ranks)
-{
+static int32_t rank_signed(const double *differences, int32_t count, signed_rank *ranks) {
     int32_t n = 0;
 
     for (int32_t i = 0; i < count; i++)
@@ -249,8 +234,7 @@ static int32_t rank_signed(const double *differences, int32_t count, signed_rank
 
 /* Probability that the rank sum of a random sign pattern is at most `limit` (both doubled). share[s] is the share of
  * patterns over the ranks so far with sum s. */
-static double at_most(const signed_rank *ranks, int32_t n, int32_t limit, double *share_of)
-{
+static double at_most(const signed_rank *ranks, int32_t n, int32_t limit, double *share_of) {
     int32_t reach = 0;
     double sum = 0.0;
 
@@ -268,8 +252,7 @@ static double at_most(const signed_rank *ranks, int32_t n, int32_t limit, double
     return sum;
 }
 
-ren_status ren__wilcoxon(ren_context *context, const double *differences, int32_t count, double *statistic, double *p)
-{
+ren_status ren__wilcoxon(ren_context *context, const double *differences, int32_t count, double *statistic, double *p) {
     ren_status st = REN_OK;
     signed_rank *ranks = NULL;
     double *share_of = NULL;
@@ -298,8 +281,7 @@ out:
 /* For one prediction: of each positive, the share of negatives that it beats; of each negative, the share of positives
  * that beat it (the structural components). Their order is the patients' within each class. */
 static ren_status components(ren_context *context, const int32_t *labels, const double *scores, int32_t count,
-                             double *positive, double *negative, double *auc)
-{
+                             double *positive, double *negative, double *auc) {
     ren_status st = REN_OK;
     ordered *order = NULL;
     int32_t *place = NULL; /* of each patient within its class */
@@ -334,8 +316,7 @@ out:
 }
 
 /* Unbiased variance over the number of values: what a class adds to the variance of the AUC. */
-static double class_variance(const double *a, const double *b, int32_t count)
-{
+static double class_variance(const double *a, const double *b, int32_t count) {
     double mean = 0.0, sum = 0.0;
 
     for (int32_t i = 0; i < count; i++)
@@ -349,8 +330,7 @@ static double class_variance(const double *a, const double *b, int32_t count)
 }
 
 static ren_status count_classes(ren_context *context, const int32_t *labels, const double *scores, int32_t count,
-                                int32_t classes[2])
-{
+                                int32_t classes[2]) {
     double unused;
     const ren_status st = ren__metric_auc(context, labels, scores, count, &unused); /* for its checks */
 
@@ -365,8 +345,7 @@ static ren_status count_classes(ren_context *context, const int32_t *labels, con
 }
 
 static ren_status delong(ren_context *context, const int32_t *labels, const double *const *scores, int32_t sides,
-                         int32_t count, ren__comparison *out)
-{
+                         int32_t count, ren__comparison *out) {
     ren_status st = REN_OK;
     double *values = NULL; /* [sides x count]: positives, then negatives */
     double auc[2] = { 0.0, 0.0 };
@@ -393,8 +372,7 @@ out:
 }
 
 ren_status ren__delong_auc(ren_context *context, const int32_t *labels, const double *scores, int32_t count,
-                           ren__comparison *out)
-{
+                           ren__comparison *out) {
     const ren_status st = delong(context, labels, &scores, 1, count, out);
 
     if (st != REN_OK) return st;
@@ -405,8 +383,7 @@ ren_status ren__delong_auc(ren_context *context, const int32_t *labels, const do
 }
 
 ren_status ren__delong_difference(ren_context *context, const int32_t *labels, const double *a, const double *b,
-                                  int32_t count, ren__comparison *out)
-{
+                                  int32_t count, ren__comparison *out) {
     const double *scores[2] = { a, b };
 
     return delong(context, labels, scores, 2, count, out);

@@ -44,19 +44,17 @@ typedef struct trainer {
     int32_t *trained; /* their indices among the weights */
     int32_t trained_count;
     ren_text *identity;
-    char *checkpoint, *history;           /* paths; NULL: not written */
+    char *checkpoint, *history;              /* paths; NULL: not written */
     double last_checkpoint, checkpoint_took; /* seconds */
 } trainer;
 
 /* ------------------------------------------------------------------------------------------------------ samples */
 
-static int32_t label_of(const trainer *t, int32_t index)
-{
+static int32_t label_of(const trainer *t, int32_t index) {
     return ren__dataset_at(t->task->dataset, index)->label;
 }
 
-static ren_status check_samples(const trainer *t, const int32_t *indices, int32_t count)
-{
+static ren_status check_samples(const trainer *t, const int32_t *indices, int32_t count) {
     for (int32_t i = 0; i < count; i++) {
         if (indices[i] < 0 || indices[i] >= ren__dataset_count(t->task->dataset))
             return ren__error(REN_E_INVALID, "training: sample %d is not in the data set", (int)indices[i]);
@@ -69,8 +67,7 @@ static ren_status check_samples(const trainer *t, const int32_t *indices, int32_
 
 /* Those whose region is not empty, with their labels counted. Reads every sample once, which also fills the data set's
  * memory. */
-static ren_status choose_samples(trainer *t, const int32_t *indices, int32_t count, const char *what, sample_set *set)
-{
+static ren_status choose_samples(trainer *t, const int32_t *indices, int32_t count, const char *what, sample_set *set) {
     ren_status st = REN_OK;
     ren_context *context = t->context;
     const size_t room = count > 0 ? (size_t)count : 0;
@@ -98,21 +95,18 @@ out:
     return st;
 }
 
-static void score(sample_set *set, int32_t label, double probability)
-{
+static void score(sample_set *set, int32_t label, double probability) {
     set->label[set->scored] = label;
     set->score[set->scored++] = probability;
 }
 
 /* Of class 1, from two logits. */
-static double probability_of(const float logits[2])
-{
+static double probability_of(const float logits[2]) {
     return 1.0 / (1.0 + exp((double)logits[0] - (double)logits[1]));
 }
 
 /* The network's input of one sample in one epoch. */
-static ren_status fill_augmented(trainer *t, int32_t index, uint32_t epoch, float *values)
-{
+static ren_status fill_augmented(trainer *t, int32_t index, uint32_t epoch, float *values) {
     const int64_t *size = ren__dataset_preset(t->task->dataset)->size;
     ren__dataset *dataset = t->task->dataset;
     ren__augment_change change;
@@ -129,8 +123,7 @@ static ren_status fill_augmented(trainer *t, int32_t index, uint32_t epoch, floa
 
 /* A session for batches of this size. Only one is held: the last batch of an epoch may be smaller, and two sessions'
  * activations cost more than making one anew. */
-static ren_status use_session(trainer *t, int64_t batch)
-{
+static ren_status use_session(trainer *t, int64_t batch) {
     ren_status st = REN_OK;
     ren__graph *graph = NULL;
 
@@ -148,8 +141,7 @@ out:
 }
 
 /* One step on the samples `index`; adds their loss, times their number, to *loss. */
-static ren_status train_batch(trainer *t, const int32_t *index, int32_t count, uint32_t epoch, double *loss)
-{
+static ren_status train_batch(trainer *t, const int32_t *index, int32_t count, uint32_t epoch, double *loss) {
     ren_status st = REN_OK;
 
     REN_TRY(use_session(t, count));
@@ -176,8 +168,7 @@ out:
     return st;
 }
 
-static ren_status train_epoch(trainer *t, int32_t *order, ren__history_row row)
-{
+static ren_status train_epoch(trainer *t, int32_t *order, ren__history_row row) {
     ren_status st = REN_OK;
     sample_set *set = &t->training;
     const int64_t batch = t->settings->batch;
@@ -212,14 +203,12 @@ out:
 
 /* --------------------------------------------------------------------------------------------------- validation */
 
-static void copy_weights(const ren__weights *from, ren__weights *to)
-{
+static void copy_weights(const ren__weights *from, ren__weights *to) {
     for (int32_t i = 0; i < ren__weights_count(from); i++)
         memcpy(ren__weights_data(to, i), ren__weights_read(from, i), ren__weights_elements(from, i) * sizeof(float));
 }
 
-static ren_status run_validation(trainer *t, ren__session *session)
-{
+static ren_status run_validation(trainer *t, ren__session *session) {
     ren_status st = REN_OK;
     sample_set *set = &t->validation;
     const int32_t batch = (int32_t)t->inference_batch;
@@ -237,8 +226,9 @@ static ren_status run_validation(trainer *t, ren__session *session)
         for (int32_t k = 0; k < count; k++) {
             const double probability = probability_of(logits + 2 * k);
             if (!isfinite(probability))
-                REN_FAIL(REN_E_DATA, "the network's outputs are not finite after epoch %" PRId64
-                         ": try a lower learning rate", t->state.epoch + 1);
+                REN_FAIL(REN_E_DATA,
+                         "the network's outputs are not finite after epoch %" PRId64 ": try a lower learning rate",
+                         t->state.epoch + 1);
             score(set, label_of(t, set->index[begin + k]), probability);
         }
     }
@@ -247,8 +237,7 @@ out:
 }
 
 /* Inference folds and packs weights once and keeps that with them, so it gets a copy of its own each time. */
-static ren_status validate(trainer *t, ren__history_row row)
-{
+static ren_status validate(trainer *t, ren__history_row row) {
     ren_status st = REN_OK;
     const sample_set *set = &t->validation;
     ren__weights *copy = NULL;
@@ -270,8 +259,7 @@ out:
 /* -------------------------------------------------------------------------------------------------- checkpoints */
 
 /* Who they are, in their order. */
-static json_int_t hash_samples(const trainer *t, const sample_set *set)
-{
+static json_int_t hash_samples(const trainer *t, const sample_set *set) {
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
     for (int32_t i = 0; i < set->count; i++) {
@@ -289,8 +277,7 @@ static json_int_t hash_samples(const trainer *t, const sample_set *set)
 }
 
 /* What a checkpoint must have been made for. */
-static ren_status make_identity(trainer *t)
-{
+static ren_status make_identity(trainer *t) {
     ren_status st = REN_OK;
     const ren__train_task *task = t->task;
     json_t *object = json_object();
@@ -310,8 +297,7 @@ out:
     return st;
 }
 
-static ren_status write_checkpoint(trainer *t)
-{
+static ren_status write_checkpoint(trainer *t) {
     const double wanted = t->task->checkpoint_seconds, now = ren__now();
     const double least = wanted == 0.0 ? fmax(10.0, 10.0 * t->checkpoint_took) : wanted;
 
@@ -325,23 +311,22 @@ static ren_status write_checkpoint(trainer *t)
 
 /* --------------------------------------------------------------------------------------------------------- setup */
 
-static ren_status make_loss(trainer *t)
-{
+static ren_status make_loss(trainer *t) {
     ren_status st = REN_OK;
     const sample_set *set = &t->training;
 
     t->loss = json_pack("{s:s, s:f}", "kind", "cross_entropy", "label_smoothing", t->settings->smoothing);
     REN_TRY(ren__json_checked(t->loss));
     if (t->settings->balanced)
-        REN_TRY(ren__json_set(t->loss, "weight", json_pack("[f, f]", 0.5 * set->count / set->classes[0],
-                                                           0.5 * set->count / set->classes[1])));
+        REN_TRY(
+            ren__json_set(t->loss, "weight",
+                          json_pack("[f, f]", 0.5 * set->count / set->classes[0], 0.5 * set->count / set->classes[1])));
 out:
     return st;
 }
 
 /* The network's ends are what this loop feeds and reads. */
-static ren_status check_network(const trainer *t)
-{
+static ren_status check_network(const trainer *t) {
     const ren__value x = ren__graph_find_input(t->inference, "x");
     const ren__value logits = ren__graph_find_output(t->inference, "logits");
     const int64_t *size = ren__dataset_preset(t->task->dataset)->size;
@@ -359,8 +344,7 @@ static ren_status check_network(const trainer *t)
     return REN_OK;
 }
 
-static ren_status make_state(trainer *t)
-{
+static ren_status make_state(trainer *t) {
     ren_status st = REN_OK;
     ren_context *context = t->context;
     ren__train_state *s = &t->state;
@@ -389,8 +373,7 @@ out:
     return st;
 }
 
-static ren_status make_paths(trainer *t)
-{
+static ren_status make_paths(trainer *t) {
     if (!t->task->folder) return REN_OK;
     t->checkpoint = ren__path_join(t->context, t->task->folder, "%s", REN__CHECKPOINT_FILE);
     if (!t->checkpoint) return ren__out_of_memory();
@@ -398,23 +381,20 @@ static ren_status make_paths(trainer *t)
     return t->history ? REN_OK : ren__out_of_memory();
 }
 
-static ren_status prepare_samples(trainer *t)
-{
+static ren_status prepare_samples(trainer *t) {
     const ren__train_task *task = t->task;
     ren_status st = check_samples(t, task->training, task->training_count);
 
     if (st == REN_OK) st = check_samples(t, task->validation, task->validation_count);
     if (st == REN_OK) st = ren__dataset_prepare(task->dataset, task->training, task->training_count, t->run);
     if (st == REN_OK) st = ren__dataset_prepare(task->dataset, task->validation, task->validation_count, t->run);
-    if (st == REN_OK)
-        st = choose_samples(t, task->training, task->training_count, "training samples", &t->training);
+    if (st == REN_OK) st = choose_samples(t, task->training, task->training_count, "training samples", &t->training);
     if (st == REN_OK)
         st = choose_samples(t, task->validation, task->validation_count, "validation samples", &t->validation);
     return st;
 }
 
-static ren_status set_up(trainer *t)
-{
+static ren_status set_up(trainer *t) {
     ren_status st = REN_OK;
     ren_context *context = t->context;
     const int64_t *size = ren__dataset_preset(t->task->dataset)->size;
@@ -435,16 +415,16 @@ static ren_status set_up(trainer *t)
     REN_TRY(make_state(t));
     REN_TRY(make_identity(t));
     REN_TRY(make_paths(t));
+    if (t->task->folder) ren__checkpoint_sweep(t->task->folder);
     if (t->checkpoint && ren__path_exists(t->checkpoint))
-        REN_TRY(ren__checkpoint_load(context, t->checkpoint, ren_text_data(t->identity), t->settings->epochs,
-                                     &t->state));
+        REN_TRY(
+            ren__checkpoint_load(context, t->checkpoint, ren_text_data(t->identity), t->settings->epochs, &t->state));
     t->last_checkpoint = ren__now();
 out:
     return st;
 }
 
-static void tear_down(trainer *t)
-{
+static void tear_down(trainer *t) {
     sample_set *const sets[2] = { &t->training, &t->validation };
 
     for (int k = 0; k < 2; k++) {
@@ -472,8 +452,7 @@ static void tear_down(trainer *t)
 /* ---------------------------------------------------------------------------------------------------------- loop */
 
 /* What follows from an epoch's numbers. */
-static void conclude_epoch(trainer *t, ren__history_row row)
-{
+static void conclude_epoch(trainer *t, ren__history_row row) {
     ren__train_state *s = &t->state;
     int keep;
     const ren__stop_reason reason =
@@ -487,8 +466,7 @@ static void conclude_epoch(trainer *t, ren__history_row row)
     s->epoch++;
 }
 
-static void log_epoch(const trainer *t, const ren__history_row row)
-{
+static void log_epoch(const trainer *t, const ren__history_row row) {
     /* Thousandths as integers: the format's decimal point would follow the host's locale. */
     const int loss = (int)(1000.0 * row[REN__HISTORY_VALIDATION_LOSS]);
     const int auc = (int)(1000.0 * row[REN__HISTORY_VALIDATION_AUC]);
@@ -498,8 +476,7 @@ static void log_epoch(const trainer *t, const ren__history_row row)
              auc % 1000, loss / 1000, loss % 1000);
 }
 
-static ren_status train(trainer *t)
-{
+static ren_status train(trainer *t) {
     ren_status st = REN_OK;
     ren_context *context = t->context;
     ren__train_state *s = &t->state;
@@ -522,8 +499,7 @@ out:
     return st;
 }
 
-static void give_outcome(trainer *t, ren__train_outcome *out)
-{
+static void give_outcome(trainer *t, ren__train_outcome *out) {
     const ren__train_state *s = &t->state;
     const double *row = s->history[s->early_stop.best_epoch - 1];
 
@@ -542,8 +518,7 @@ static void give_outcome(trainer *t, ren__train_outcome *out)
                                  .validation_empty = t->validation.empty };
 }
 
-ren_status ren__train(ren_context *context, const ren__train_task *task, ren__run *run, ren__train_outcome *out)
-{
+ren_status ren__train(ren_context *context, const ren__train_task *task, ren__run *run, ren__train_outcome *out) {
     trainer t = { .context = context, .task = task, .settings = task->settings, .run = run };
     ren_status st = set_up(&t);
 

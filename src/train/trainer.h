@@ -21,12 +21,12 @@
 
 typedef struct ren__train_settings {
     int64_t epochs, batch;
-    double smoothing;        /* of labels */
-    int balanced;            /* class weights n / (K n_c) from the training samples; else all 1 */
+    double smoothing; /* of labels */
+    int balanced;     /* class weights n / (K n_c) from the training samples; else all 1 */
     ren__optimiser_options optimiser;
     ren__schedule_options schedule;
     ren__early_stop_options early_stop;
-    int stops_early;         /* 0: all epochs run; the best epoch's weights are returned all the same */
+    int stops_early; /* 0: all epochs run; the best epoch's weights are returned all the same */
     ren__augment_options augmentation;
 } ren__train_settings;
 
@@ -60,12 +60,13 @@ typedef struct ren__train_task {
     const ren__net *net;
     const json_t *network; /* the network's settings; NULL: defaults */
     const ren__train_settings *settings;
-    ren__dataset *dataset; /* its preset.size must be the network's */
-    int32_t region;        /* REN_REGION_* */
+    ren__dataset *dataset;                /* its preset.size must be the network's */
+    int32_t region;                       /* REN_REGION_* */
     const int32_t *training, *validation; /* indices into the data set */
     int32_t training_count, validation_count;
     uint64_t seed;
-    const char *folder;    /* takes checkpoint.safetensors and history.csv; must exist. NULL: neither is written */
+    const char *folder;        /* takes checkpoint.safetensors and history.csv; must exist, and be this training's alone
+                                  while it runs. NULL: neither is written */
     double checkpoint_seconds; /* no two checkpoints closer than this; less than 0: after every epoch. What is written
                                   when never changes the result. 0: 10 s, or 10 times what writing one takes */
 } ren__train_task;
@@ -89,8 +90,8 @@ typedef struct ren__train_outcome {
  * Training or validation samples of one class only are REN_E_DATA, as is a loss or gradient that is not finite. Cancel
  * and deadline of `run` end the call within a batch and leave the last checkpoint.
  *
- * The last batch of an epoch is as small as it comes, except that a single sample is left out (batch normalisation has no
- * variance of one; PyTorch refuses it): with the order drawn anew each epoch no sample is left out for long. With
+ * The last batch of an epoch is as small as it comes, except that a single sample is left out (batch normalisation has
+ * no variance of one; PyTorch refuses it): with the order drawn anew each epoch no sample is left out for long. With
  * `batch` 1 networks that normalise over the batch are refused by their own operators.
  */
 ren_status ren__train(ren_context *context, const ren__train_task *task, ren__run *run,
@@ -98,6 +99,6 @@ ren_status ren__train(ren_context *context, const ren__train_task *task, ren__ru
 
 /* Names within `folder`. */
 #define REN__CHECKPOINT_FILE "checkpoint.safetensors"
-#define REN__HISTORY_FILE "history.csv"
+#define REN__HISTORY_FILE    "history.csv"
 
 #endif

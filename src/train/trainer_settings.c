@@ -10,15 +10,14 @@
 
 enum { WHERE = 96 };
 
-static const char *const training_keys[] = { "epochs",   "batch",         "optimiser", "lr",
-                                             "momentum", "weight_decay",  "clip",      "smoothing",
-                                             "schedule", "class_weights", "augmentation", "early_stopping", NULL };
+static const char *const training_keys[] = { "epochs",       "batch",          "optimiser", "lr",       "momentum",
+                                             "weight_decay", "clip",           "smoothing", "schedule", "class_weights",
+                                             "augmentation", "early_stopping", NULL };
 static const char *const schedule_names[] = { "constant", "plateau", "cosine", "polynomial", NULL }; /* as the enum */
 static const char *const optimiser_names[] = { "adamw", "sgd", NULL };                               /* as the enum */
 static const char *const weighting_names[] = { "none", "balanced", NULL };
 
-static int is_one_of(const char *key, const char *const *list)
-{
+static int is_one_of(const char *key, const char *const *list) {
     for (; *list; list++)
         if (strcmp(key, *list) == 0) return 1;
     return 0;
@@ -27,8 +26,7 @@ static int is_one_of(const char *key, const char *const *list)
 /* ------------------------------------------------------------------------------------------------------ overlay */
 
 /* "cosine" becomes {kind: cosine}; another kind than the base's replaces it. */
-static ren_status overlay_schedule(json_t *merged, json_t *value)
-{
+static ren_status overlay_schedule(json_t *merged, json_t *value) {
     const char *kind = json_string_value(json_is_object(value) ? json_object_get(value, "kind") : value);
     json_t *base = json_object_get(merged, "schedule");
     const char *base_kind = json_string_value(json_object_get(base, "kind"));
@@ -43,8 +41,7 @@ static ren_status overlay_schedule(json_t *merged, json_t *value)
 }
 
 /* The network's training settings with the entry's on top; a new object. */
-static ren_status overlay(const json_t *entry, const ren__net *net, json_t **out)
-{
+static ren_status overlay(const json_t *entry, const ren__net *net, json_t **out) {
     ren_status st = REN_OK;
     json_t *merged = NULL, *value;
     const char *key;
@@ -72,8 +69,7 @@ out:
 
 /* A number within [low, high], or within (low, high] where `open`. */
 static ren_status number(const json_t *object, const char *key, const char *where, int open, double low, double high,
-                         double *value)
-{
+                         double *value) {
     double got = *value;
     const ren_status st = ren__get_number(object, key, where, &got);
 
@@ -86,8 +82,8 @@ static ren_status number(const json_t *object, const char *key, const char *wher
 }
 
 /* One of `names`; *index stays where the key is missing. */
-static ren_status choice(const json_t *object, const char *key, const char *where, const char *const *names, int *index)
-{
+static ren_status choice(const json_t *object, const char *key, const char *where, const char *const *names,
+                         int *index) {
     const char *name = NULL;
     const ren_status st = ren__get_string(object, key, where, &name);
 
@@ -103,8 +99,7 @@ static ren_status choice(const json_t *object, const char *key, const char *wher
     return ren__error(REN_E_FORMAT, "%s: \"%s\" must be one of: %s", where, key, list);
 }
 
-static ren_status read_optimiser(const json_t *object, const char *where, ren__train_settings *s)
-{
+static ren_status read_optimiser(const json_t *object, const char *where, ren__train_settings *s) {
     int kind = REN__ADAMW;
     ren_status st = choice(object, "optimiser", where, optimiser_names, &kind);
 
@@ -118,8 +113,7 @@ static ren_status read_optimiser(const json_t *object, const char *where, ren__t
     return REN_OK;
 }
 
-static ren_status read_schedule(const json_t *object, const char *where, ren__train_settings *s)
-{
+static ren_status read_schedule(const json_t *object, const char *where, ren__train_settings *s) {
     static const char *const keys[4][6] = { { "kind" },
                                             { "kind", "factor", "patience", "threshold", "min_lr" },
                                             { "kind", "t_max", "min_lr" },
@@ -133,8 +127,8 @@ static ren_status read_schedule(const json_t *object, const char *where, ren__tr
     o->length = s->epochs;
     if (st != REN_OK || !value) return st;
     if (!json_is_object(value))
-        return ren__error(REN_E_FORMAT, "%s: \"schedule\" must be a map or one of: constant, plateau, cosine, polynomial",
-                          where);
+        return ren__error(REN_E_FORMAT,
+                          "%s: \"schedule\" must be a map or one of: constant, plateau, cosine, polynomial", where);
     snprintf(inner, sizeof inner, "%s.schedule", where);
     if (!json_object_get(value, "kind")) return ren__error(REN_E_FORMAT, "%s: \"kind\" is missing", inner);
     REN_TRY(choice(value, "kind", inner, schedule_names, &kind));
@@ -152,16 +146,14 @@ out:
 }
 
 /* A map or `false`: NULL for false and for a missing key. */
-static ren_status section(const json_t *object, const char *key, const char *where, const json_t **out)
-{
+static ren_status section(const json_t *object, const char *key, const char *where, const json_t **out) {
     *out = json_object_get(object, key);
     if (json_is_false(*out)) *out = NULL;
     if (!*out || json_is_object(*out)) return REN_OK;
     return ren__error(REN_E_FORMAT, "%s: \"%s\" must be a map, or false for none", where, key);
 }
 
-static ren_status read_early_stop(const json_t *object, const char *where, ren__train_settings *s)
-{
+static ren_status read_early_stop(const json_t *object, const char *where, ren__train_settings *s) {
     static const char *const keys[] = { "patience", "min_delta", "from_epoch", "max_gap", NULL };
     ren__early_stop_options *o = &s->early_stop;
     const json_t *value;
@@ -180,8 +172,7 @@ out:
     return st;
 }
 
-static ren_status read_probabilities(const json_t *object, const char *where, ren__augment_options *o)
-{
+static ren_status read_probabilities(const json_t *object, const char *where, ren__augment_options *o) {
     const json_t *list = json_object_get(object, "probabilities");
     double *const value[3] = { &o->rotation_probability, &o->noise_probability, &o->affine_probability };
     int right = json_is_array(list) && json_array_size(list) == 3;
@@ -192,13 +183,12 @@ static ren_status read_probabilities(const json_t *object, const char *where, re
         right = json_is_number(item) && *value[i] >= 0.0 && *value[i] <= 1.0;
     }
     if (right) return REN_OK;
-    return ren__error(REN_E_FORMAT,
-                      "%s: \"probabilities\" must be three numbers from 0 to 1: of rotation, of noise, of shift and scale",
-                      where);
+    return ren__error(
+        REN_E_FORMAT,
+        "%s: \"probabilities\" must be three numbers from 0 to 1: of rotation, of noise, of shift and scale", where);
 }
 
-static ren_status read_augmentation(const json_t *object, const char *where, ren__train_settings *s)
-{
+static ren_status read_augmentation(const json_t *object, const char *where, ren__train_settings *s) {
     static const char *const keys[] = { "rotation", "noise", "shift", "scale", "probabilities", NULL };
     ren__augment_options *o = &s->augmentation;
     const json_t *value;
@@ -217,8 +207,7 @@ out:
     return st;
 }
 
-static ren_status read_all(const json_t *object, const char *where, ren__train_settings *s)
-{
+static ren_status read_all(const json_t *object, const char *where, ren__train_settings *s) {
     ren_status st = REN_OK;
 
     REN_TRY(ren__get_integer(object, "epochs", where, 1, 1000000, &s->epochs));
@@ -234,8 +223,7 @@ out:
 }
 
 ren_status ren__train_settings_read(const json_t *entry, const ren__net *net, const char *where,
-                                    ren__train_settings *settings, json_t **network)
-{
+                                    ren__train_settings *settings, json_t **network) {
     ren_status st = REN_OK;
     json_t *merged = NULL, *rest = NULL, *value;
     const char *key;
@@ -251,8 +239,8 @@ ren_status ren__train_settings_read(const json_t *entry, const ren__net *net, co
     REN_TRY(read_all(merged, where, &s));
     rest = json_object();
     REN_TRY(ren__json_checked(rest));
-    json_object_foreach(merged, key, value)
-        if (!is_one_of(key, training_keys)) REN_TRY(ren__json_set(rest, key, json_deep_copy(value)));
+    json_object_foreach(merged, key, value) if (!is_one_of(key, training_keys))
+        REN_TRY(ren__json_set(rest, key, json_deep_copy(value)));
     *settings = s;
     *network = rest;
     rest = NULL;
@@ -264,8 +252,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------ writing */
 
-static json_t *schedule_json(const ren__schedule_options *o)
-{
+static json_t *schedule_json(const ren__schedule_options *o) {
     const char *kind = schedule_names[o->kind];
 
     switch (o->kind) {
@@ -282,8 +269,7 @@ static json_t *schedule_json(const ren__schedule_options *o)
     return json_pack("{s:s}", "kind", kind);
 }
 
-static json_t *early_stop_json(const ren__train_settings *s)
-{
+static json_t *early_stop_json(const ren__train_settings *s) {
     const ren__early_stop_options *o = &s->early_stop;
 
     if (!s->stops_early) return json_false();
@@ -291,8 +277,7 @@ static json_t *early_stop_json(const ren__train_settings *s)
                      (json_int_t)o->start, "max_gap", o->gap);
 }
 
-static json_t *augmentation_json(const ren__augment_options *o)
-{
+static json_t *augmentation_json(const ren__augment_options *o) {
     if (o->rotation_probability <= 0.0 && o->noise_probability <= 0.0 && o->affine_probability <= 0.0)
         return json_false();
     return json_pack("{s:f, s:f, s:f, s:f, s:[f,f,f]}", "rotation", o->rotation, "noise", o->noise, "shift", o->shift,
@@ -300,8 +285,7 @@ static json_t *augmentation_json(const ren__augment_options *o)
                      o->affine_probability);
 }
 
-json_t *ren__train_settings_json(const ren__train_settings *settings)
-{
+json_t *ren__train_settings_json(const ren__train_settings *settings) {
     const ren__train_settings *s = settings;
     ren_status st = REN_OK;
     json_t *object = json_object();
@@ -312,8 +296,7 @@ json_t *ren__train_settings_json(const ren__train_settings *settings)
     REN_TRY(ren__json_set(object, "optimiser", json_string(optimiser_names[s->optimiser.kind])));
     REN_TRY(ren__json_set(object, "lr", json_real(s->schedule.rate)));
     REN_TRY(ren__json_set(object, "weight_decay", json_real(s->optimiser.weight_decay)));
-    if (s->optimiser.kind == REN__SGD)
-        REN_TRY(ren__json_set(object, "momentum", json_real(s->optimiser.momentum)));
+    if (s->optimiser.kind == REN__SGD) REN_TRY(ren__json_set(object, "momentum", json_real(s->optimiser.momentum)));
     REN_TRY(ren__json_set(object, "clip", json_real(s->optimiser.clip)));
     REN_TRY(ren__json_set(object, "smoothing", json_real(s->smoothing)));
     REN_TRY(ren__json_set(object, "class_weights", json_string(weighting_names[s->balanced != 0])));

@@ -15,8 +15,7 @@ enum { EDGE = 16, CELLS = EDGE * EDGE * EDGE };
 static cohort people;
 
 /* A folder that is not there yet. */
-static const char *fresh_folder(char path[TEST_PATH])
-{
+static const char *fresh_folder(char path[TEST_PATH]) {
     static int made;
     char name[32];
 
@@ -26,8 +25,7 @@ static const char *fresh_folder(char path[TEST_PATH])
 
 /* Prepared without a data set. */
 static ren_status prepare(ren_context *context, const ren__dataset_item *item, const ren_preset *preset,
-                          ren_scan **out)
-{
+                          ren_scan **out) {
     ren_status st = REN_OK;
     ren_volume *image = NULL, *lobes = NULL;
 
@@ -40,8 +38,7 @@ out:
     return st;
 }
 
-static ren_status compare(const ren_scan *a, const ren_scan *b)
-{
+static ren_status compare(const ren_scan *a, const ren_scan *b) {
     ren_status st = REN_OK;
 
     CHECK(memcmp(a->image, b->image, CELLS * sizeof *a->image) == 0);
@@ -59,8 +56,7 @@ out:
     return st;
 }
 
-static ren_status round_trip(ren_context *context, int32_t kind)
-{
+static ren_status round_trip(ren_context *context, int32_t kind) {
     ren_status st = REN_OK;
     ren__dataset *dataset = NULL;
     ren_scan *direct = NULL, *made = NULL, *read = NULL;
@@ -86,19 +82,16 @@ out:
     return st;
 }
 
-static ren_status test_the_cache_gives_the_same_bits(ren_context *context)
-{
+static ren_status test_the_cache_gives_the_same_bits(ren_context *context) {
     return round_trip(context, REN_PRESET_LUNG);
 }
 
-static ren_status test_the_cache_keeps_the_papers_preset(ren_context *context)
-{
+static ren_status test_the_cache_keeps_the_papers_preset(ren_context *context) {
     return round_trip(context, REN_PRESET_PAPER);
 }
 
 /* A budget of nothing, of one region, and of all: the same values. */
-static ren_status test_regions_are_the_same_under_every_budget(ren_context *context)
-{
+static ren_status test_regions_are_the_same_under_every_budget(ren_context *context) {
     static const size_t budgets[3] = { 1, 9000, 0 };
     ren_status st = REN_OK;
     ren__dataset *dataset = NULL;
@@ -138,8 +131,7 @@ out:
     return st;
 }
 
-static ren_status test_memory_keeps_to_the_budget(ren_context *context)
-{
+static ren_status test_memory_keeps_to_the_budget(ren_context *context) {
     enum { BUDGET = 16384 };
     ren_status st = REN_OK;
     ren__dataset *dataset = NULL;
@@ -163,8 +155,7 @@ out:
     return st;
 }
 
-static ren_status test_patients_are_numbered(ren_context *context)
-{
+static ren_status test_patients_are_numbered(ren_context *context) {
     ren_status st = REN_OK;
     ren__dataset *dataset = NULL;
     char folder[TEST_PATH];
@@ -192,13 +183,11 @@ out:
     return st;
 }
 
-static ren_status write_garbage(const char *path)
-{
+static ren_status write_garbage(const char *path) {
     return ren__file_write(path, "no image at all", 15);
 }
 
-static ren_status test_a_broken_scan_is_named(ren_context *context)
-{
+static ren_status test_a_broken_scan_is_named(ren_context *context) {
     ren_status st = REN_OK;
     ren__dataset *dataset = NULL;
     ren_preset preset = cohort_preset();
@@ -218,8 +207,7 @@ out:
 }
 
 /* How many files a folder has; `path` becomes the last one's. */
-static int count_files(const char *folder, char path[2 * TEST_PATH])
-{
+static int count_files(const char *folder, char path[2 * TEST_PATH]) {
     DIR *open = opendir(folder);
     int found = 0;
 
@@ -233,8 +221,7 @@ static int count_files(const char *folder, char path[2 * TEST_PATH])
 }
 
 /* Damage is repaired by preparing anew; a changed source has another file. */
-static ren_status test_damaged_and_outdated_files_are_made_anew(ren_context *context)
-{
+static ren_status test_damaged_and_outdated_files_are_made_anew(ren_context *context) {
     ren_status st = REN_OK;
     ren__dataset *dataset = NULL;
     ren_scan *direct = NULL, *read = NULL;

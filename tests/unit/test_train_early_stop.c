@@ -4,8 +4,7 @@
 
 #include "harness.h"
 
-static ren_status test_patience_counts_from_the_start_epoch(ren_context *context)
-{
+static ren_status test_patience_counts_from_the_start_epoch(ren_context *context) {
     ren_status st = REN_OK;
     ren__early_stop_options options = REN__EARLY_STOP_OPTIONS_INIT;
     ren__early_stop stop;
@@ -23,8 +22,7 @@ out:
     return st;
 }
 
-static ren_status test_a_gain_resets_patience(ren_context *context)
-{
+static ren_status test_a_gain_resets_patience(ren_context *context) {
     static const double auc[] = { 0.7, 0.7005, 0.7009, 0.702, 0.702, 0.702 }; /* the 4th is a gain over 0.7 */
     ren_status st = REN_OK;
     ren__early_stop_options options = REN__EARLY_STOP_OPTIONS_INIT;
@@ -46,8 +44,7 @@ out:
     return st;
 }
 
-static ren_status test_equal_auc_is_decided_by_loss(ren_context *context)
-{
+static ren_status test_equal_auc_is_decided_by_loss(ren_context *context) {
     ren_status st = REN_OK;
     ren__early_stop_options options = REN__EARLY_STOP_OPTIONS_INIT;
     ren__early_stop stop;
@@ -68,8 +65,7 @@ out:
     return st;
 }
 
-static ren_status test_the_gap_stops_from_the_start_epoch(ren_context *context)
-{
+static ren_status test_the_gap_stops_from_the_start_epoch(ren_context *context) {
     ren_status st = REN_OK;
     ren__early_stop_options options = REN__EARLY_STOP_OPTIONS_INIT;
     ren__early_stop stop;

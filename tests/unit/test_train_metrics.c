@@ -8,16 +8,14 @@ enum { CASES = 24 };
 
 static const int32_t labels[CASES] = { 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0 };
 
-static void make(double p[CASES], double q[CASES])
-{
+static void make(double p[CASES], double q[CASES]) {
     for (int i = 0; i < CASES; i++) {
         p[i] = (i * 29 % 23) / 32.0 + 0.03125 + labels[i] * 0.125; /* 18 distinct values */
         q[i] = ((i * 31 + 5) % 24) / 40.0 + 0.0625 + labels[i] * 0.25;
     }
 }
 
-static ren_status test_ranking_measures(ren_context *context)
-{
+static ren_status test_ranking_measures(ren_context *context) {
     ren_status st = REN_OK;
     double p[CASES], q[CASES], value;
 
@@ -34,8 +32,7 @@ out:
     return st;
 }
 
-static ren_status test_everything_at_a_threshold(ren_context *context)
-{
+static ren_status test_everything_at_a_threshold(ren_context *context) {
     ren_status st = REN_OK;
     ren__metrics m;
     double p[CASES], q[CASES];
@@ -69,8 +66,7 @@ out:
     return st;
 }
 
-static ren_status test_youden_lies_between_scores(ren_context *context)
-{
+static ren_status test_youden_lies_between_scores(ren_context *context) {
     static const int32_t tied[4] = { 0, 1, 0, 1 };
     static const double scores[4] = { 0.1, 0.4, 0.6, 0.9 };
     ren_status st = REN_OK;
@@ -87,8 +83,7 @@ out:
     return st;
 }
 
-static ren_status test_what_cannot_be_measured_is_refused(ren_context *context)
-{
+static ren_status test_what_cannot_be_measured_is_refused(ren_context *context) {
     static const int32_t ones[3] = { 1, 1, 1 }, three[3] = { 0, 1, 2 }, both[3] = { 0, 1, 1 };
     static const double scores[3] = { 0.1, 0.5, 0.9 }, broken[3] = { 0.1, NAN, 0.9 }, logits[3] = { -1.0, 0.5, 3.0 };
     ren_status st = REN_OK;
@@ -110,8 +105,7 @@ out:
     return st;
 }
 
-static ren_status test_few_cases_leave_bins_empty(ren_context *context)
-{
+static ren_status test_few_cases_leave_bins_empty(ren_context *context) {
     static const int32_t few[3] = { 0, 1, 1 }, same[4] = { 1, 0, 1, 0 };
     static const double p[3] = { 0.25, 0.5, 0.875 }, flat[4] = { 0.5, 0.5, 0.5, 0.5 };
     ren_status st = REN_OK;
@@ -126,8 +120,7 @@ out:
     return st;
 }
 
-static ren_status test_patients_are_means_of_their_scans(ren_context *context)
-{
+static ren_status test_patients_are_means_of_their_scans(ren_context *context) {
     static const int32_t patient[6] = { 40, 7, 40, 7, 1000000, 40 }, label[6] = { 1, 0, 1, 0, 1, 1 };
     static const int32_t mixed[6] = { 1, 0, 1, 1, 1, 1 };
     static const double score[6] = { 0.5, 0.25, 0.75, 0.5, 0.125, 1.0 };

@@ -6,14 +6,12 @@
 #include "harness.h"
 
 /* The k-th of the vectors that the PyTorch script used as well. */
-static void fill(float *values, int n, int k, double factor)
-{
+static void fill(float *values, int n, int k, double factor) {
     for (int i = 0; i < n; i++)
         values[i] = (float)(((i * 37 + k * 11) % 64 - 32) / 16.0 * factor);
 }
 
-static ren_status four_steps(ren_context *context, const ren__optimiser_options *options, double parameters[8])
-{
+static ren_status four_steps(ren_context *context, const ren__optimiser_options *options, double parameters[8]) {
     static const double norms[4] = { 2.9639763832092285, 0.16662435233592987, 3.6726396083831787, 3.381359815597534 };
     static const size_t sizes[2] = { 5, 3 };
     ren_status st = REN_OK;
@@ -40,8 +38,7 @@ out:
     return st;
 }
 
-static ren_status compare(ren_context *context, const ren__optimiser_options *options, const double wanted[8])
-{
+static ren_status compare(ren_context *context, const ren__optimiser_options *options, const double wanted[8]) {
     ren_status st = REN_OK;
     double got[8];
 
@@ -52,21 +49,19 @@ out:
     return st;
 }
 
-static ren_status test_adamw_is_pytorchs(ren_context *context)
-{
-    static const double wanted[8] = { -1.3312236070632935,   1.0193698406219482,  -0.6998046636581421,
-                                      1.6379107236862183,    -0.07542433589696884, -0.6464235186576843,
-                                      1.70415461063385,      -0.014979694038629532 };
+static ren_status test_adamw_is_pytorchs(ren_context *context) {
+    static const double wanted[8] = { -1.3312236070632935, 1.0193698406219482,   -0.6998046636581421,
+                                      1.6379107236862183,  -0.07542433589696884, -0.6464235186576843,
+                                      1.70415461063385,    -0.014979694038629532 };
     ren__optimiser_options options = REN__OPTIMISER_OPTIONS_INIT;
 
     options.weight_decay = 0.1;
     return compare(context, &options, wanted);
 }
 
-static ren_status test_sgd_is_pytorchs(ren_context *context)
-{
-    static const double momentum[8] = { -1.3068690299987793, 1.009509801864624,   -0.683993399143219,
-                                        1.6220412254333496,  -0.0677550733089447, -0.6252195239067078,
+static ren_status test_sgd_is_pytorchs(ren_context *context) {
+    static const double momentum[8] = { -1.3068690299987793, 1.009509801864624,     -0.683993399143219,
+                                        1.6220412254333496,  -0.0677550733089447,   -0.6252195239067078,
                                         1.6911591291427612,  -0.0023438893258571625 };
     static const double plain[8] = { -1.308335304260254, 1.0026363134384155,   -0.6839566826820374,
                                      1.6215720176696777, -0.06302288174629211, -0.6237338185310364,
@@ -86,8 +81,7 @@ out:
 enum { LARGE = 100003 };
 
 /* Three steps over arrays of several chunks, compared with the textbook's loop in double. */
-static ren_status large(ren_context *context, float *values)
-{
+static ren_status large(ren_context *context, float *values) {
     static const size_t sizes[2] = { LARGE - 7, 7 };
     ren__optimiser_options options = REN__OPTIMISER_OPTIONS_INIT;
     ren_status st = REN_OK;
@@ -110,8 +104,7 @@ out:
     return st;
 }
 
-static double textbook(int i, double norm[3])
-{
+static double textbook(int i, double norm[3]) {
     double p = ((i * 37 + 11) % 64 - 32) / 16.0, m = 0.0, v = 0.0;
 
     for (int s = 0; s < 3; s++) {
@@ -124,8 +117,7 @@ static double textbook(int i, double norm[3])
     return p;
 }
 
-static ren_status test_large_steps_do_not_depend_on_threads(ren_context *context)
-{
+static ren_status test_large_steps_do_not_depend_on_threads(ren_context *context) {
     ren_status st = REN_OK;
     ren_context *single = NULL;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
@@ -158,8 +150,7 @@ out:
     return st;
 }
 
-static ren_status test_gradients_that_are_not_finite_change_nothing(ren_context *context)
-{
+static ren_status test_gradients_that_are_not_finite_change_nothing(ren_context *context) {
     ren_status st = REN_OK;
     ren__optimiser_options options = REN__OPTIMISER_OPTIONS_INIT;
     const size_t size = 2;
@@ -181,8 +172,7 @@ out:
     return st;
 }
 
-static ren_status test_state_carries_over(ren_context *context)
-{
+static ren_status test_state_carries_over(ren_context *context) {
     ren_status st = REN_OK;
     ren__optimiser_options options = REN__OPTIMISER_OPTIONS_INIT;
     const size_t size = 100;

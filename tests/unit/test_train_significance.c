@@ -8,16 +8,14 @@ enum { CASES = 24 };
 
 static const int32_t labels[CASES] = { 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0 };
 
-static void make(double p[CASES], double q[CASES])
-{
+static void make(double p[CASES], double q[CASES]) {
     for (int i = 0; i < CASES; i++) {
         p[i] = (i * 29 % 23) / 32.0 + 0.03125 + labels[i] * 0.125;
         q[i] = ((i * 31 + 5) % 24) / 40.0 + 0.0625 + labels[i] * 0.25;
     }
 }
 
-static ren_status test_bootstrap_of_a_difference(ren_context *context)
-{
+static ren_status test_bootstrap_of_a_difference(ren_context *context) {
     ren_status st = REN_OK;
     ren__comparison c, again;
     double p[CASES], q[CASES];
@@ -38,8 +36,7 @@ out:
     return st;
 }
 
-static ren_status test_bootstrap_does_not_depend_on_threads(ren_context *context)
-{
+static ren_status test_bootstrap_does_not_depend_on_threads(ren_context *context) {
     ren_status st = REN_OK;
     ren_context *single = NULL;
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
@@ -58,8 +55,7 @@ out:
     return st;
 }
 
-static ren_status test_bootstrap_of_one_prediction(ren_context *context)
-{
+static ren_status test_bootstrap_of_one_prediction(ren_context *context) {
     static const int32_t rare[6] = { 0, 0, 0, 0, 0, 1 }; /* a third of the draws has one class only */
     static const double scores[6] = { 0.1, 0.2, 0.3, 0.4, 0.6, 0.5 };
     ren_status st = REN_OK;
@@ -79,8 +75,7 @@ out:
     return st;
 }
 
-static ren_status test_holm_steps_down(ren_context *context)
-{
+static ren_status test_holm_steps_down(ren_context *context) {
     ren_status st = REN_OK;
     double p[6] = { 0.01, 0.04, NAN, 0.03, 0.005, 0.9 }, bad[1] = { 1.5 };
 
@@ -96,8 +91,7 @@ out:
     return st;
 }
 
-static ren_status test_wilcoxon_is_exact(ren_context *context)
-{
+static ren_status test_wilcoxon_is_exact(ren_context *context) {
     static const double five[5] = { 0.05, -0.01, 0.03, 0.02, 0.04 }, up[5] = { 0.1, 0.2, 0.3, 0.4, 0.5 };
     /* Hollander and Wolfe's depression scores */
     static const double nine[9] = { 0.952, -0.147, 1.022, 0.43, 0.62, 0.59, 0.49, -0.08, 0.01 };
@@ -124,8 +118,7 @@ out:
     return st;
 }
 
-static ren_status test_delong(ren_context *context)
-{
+static ren_status test_delong(ren_context *context) {
     static const int32_t apart[4] = { 0, 0, 1, 1 }, lone[3] = { 0, 0, 1 };
     static const double perfect[4] = { 0.1, 0.2, 0.8, 0.9 }, wrong[4] = { 0.9, 0.8, 0.2, 0.1 };
     ren_status st = REN_OK;

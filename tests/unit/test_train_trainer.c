@@ -25,14 +25,12 @@ typedef struct problem {
     ren__train_task task;
 } problem;
 
-static void free_problem(problem *p)
-{
+static void free_problem(problem *p) {
     ren__dataset_free(p->dataset);
     json_decref(p->network);
 }
 
-static const char *fresh_folder(char path[TEST_PATH])
-{
+static const char *fresh_folder(char path[TEST_PATH]) {
     static int made;
     char name[32];
 
@@ -43,8 +41,7 @@ static const char *fresh_folder(char path[TEST_PATH])
 }
 
 /* Learns fast: 16^3 cells, large steps, little noise. */
-static ren_status make_problem(ren_context *context, int64_t epochs, const char *folder, problem *p)
-{
+static ren_status make_problem(ren_context *context, int64_t epochs, const char *folder, problem *p) {
     static const char entry[] = "{\"name\": \"small\", \"arch\": \"cnn\", \"lr\": 1e-3, \"dropout\": 0.1,"
                                 "\"input_size\": [16, 16, 16]}";
     ren_status st = REN_OK;
@@ -74,19 +71,18 @@ out:
     return st;
 }
 
-static ren_status same_weights(const ren__weights *a, const ren__weights *b)
-{
+static ren_status same_weights(const ren__weights *a, const ren__weights *b) {
     ren_status st = REN_OK;
 
     CHECK_INT(ren__weights_count(a), ren__weights_count(b));
     for (int32_t i = 0; i < ren__weights_count(a); i++)
-        CHECK(memcmp(ren__weights_read(a, i), ren__weights_read(b, i), ren__weights_elements(a, i) * sizeof(float)) == 0);
+        CHECK(memcmp(ren__weights_read(a, i), ren__weights_read(b, i), ren__weights_elements(a, i) * sizeof(float)) ==
+              0);
 out:
     return st;
 }
 
-static ren_status same_files(ren_context *context, const char *a, const char *b, const char *name)
-{
+static ren_status same_files(ren_context *context, const char *a, const char *b, const char *name) {
     ren_status st = REN_OK;
     char path[TEST_PATH + 64], *first = NULL, *second = NULL;
     size_t first_size, second_size;
@@ -102,8 +98,7 @@ out:
     return st;
 }
 
-static ren_status test_it_learns(ren_context *context)
-{
+static ren_status test_it_learns(ren_context *context) {
     ren_status st = REN_OK;
     problem p = { 0 };
     ren__train_outcome outcome = { 0 };
@@ -141,20 +136,17 @@ typedef struct stopper {
     int asked;
 } stopper;
 
-static void watch(void *user, const char *stage, double fraction)
-{
+static void watch(void *user, const char *stage, double fraction) {
     stopper *s = user;
 
     if (strcmp(stage, "training") == 0 && fraction >= s->from) s->asked = 1;
 }
 
-static int32_t cancel(void *user)
-{
+static int32_t cancel(void *user) {
     return ((stopper *)user)->asked;
 }
 
-static ren_status train_until(ren_context *context, const ren__train_task *task, double from, ren__train_outcome *out)
-{
+static ren_status train_until(ren_context *context, const ren__train_task *task, double from, ren__train_outcome *out) {
     stopper s = { .from = from };
     ren_run_options options = REN_RUN_OPTIONS_INIT;
     ren__run run;
@@ -168,8 +160,7 @@ static ren_status train_until(ren_context *context, const ren__train_task *task,
 }
 
 /* Straight through; and in three calls, the first two cancelled in the middle of an epoch. */
-static ren_status interrupted(ren_context *context, ren__optimiser_kind kind)
-{
+static ren_status interrupted(ren_context *context, ren__optimiser_kind kind) {
     ren_status st = REN_OK;
     problem p = { 0 };
     ren__train_outcome straight = { 0 }, resumed = { 0 };
@@ -196,19 +187,16 @@ out:
     return st;
 }
 
-static ren_status test_interrupted_training_ends_in_the_same_bits(ren_context *context)
-{
+static ren_status test_interrupted_training_ends_in_the_same_bits(ren_context *context) {
     return interrupted(context, REN__ADAMW);
 }
 
-static ren_status test_interrupted_sgd_ends_in_the_same_bits(ren_context *context)
-{
+static ren_status test_interrupted_sgd_ends_in_the_same_bits(ren_context *context) {
     return interrupted(context, REN__SGD);
 }
 
 /* When checkpoints are written, and whether at all, changes nothing; a finished training answers at once. */
-static ren_status test_checkpoints_change_nothing(ren_context *context)
-{
+static ren_status test_checkpoints_change_nothing(ren_context *context) {
     ren_status st = REN_OK;
     problem p = { 0 };
     ren__train_outcome with = { 0 }, without = { 0 }, again = { 0 };
@@ -231,8 +219,7 @@ out:
     return st;
 }
 
-static ren_status test_one_thread_gives_the_same_bits(ren_context *context)
-{
+static ren_status test_one_thread_gives_the_same_bits(ren_context *context) {
     ren_status st = REN_OK;
     problem p = { 0 }, q = { 0 };
     ren_context *contexts[2] = { NULL, NULL };
@@ -261,8 +248,7 @@ out:
     return st;
 }
 
-static ren_status test_another_task_is_not_resumed(ren_context *context)
-{
+static ren_status test_another_task_is_not_resumed(ren_context *context) {
     ren_status st = REN_OK;
     problem p = { 0 };
     ren__train_outcome outcome = { 0 }, none = { 0 };
@@ -289,8 +275,7 @@ out:
     return st;
 }
 
-static ren_status test_what_cannot_be_trained_is_refused(ren_context *context)
-{
+static ren_status test_what_cannot_be_trained_is_refused(ren_context *context) {
     ren_status st = REN_OK;
     problem p = { 0 };
     ren__train_outcome none = { 0 };
@@ -317,8 +302,7 @@ out:
 }
 
 /* 13 samples in batches of 4: the last one is alone and left out. A batch of 5 leaves three. */
-static ren_status test_a_single_last_sample_is_left_out(ren_context *context)
-{
+static ren_status test_a_single_last_sample_is_left_out(ren_context *context) {
     ren_status st = REN_OK;
     problem p = { 0 };
     ren__train_outcome outcome = { 0 };
@@ -343,8 +327,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------ settings */
 
-static ren_status read_settings(const char *entry, ren__train_settings *settings, json_t **network)
-{
+static ren_status read_settings(const char *entry, ren__train_settings *settings, json_t **network) {
     ren_status st = REN_OK;
     json_t *tree = NULL;
 
@@ -355,8 +338,7 @@ out:
     return st;
 }
 
-static ren_status test_settings_default_to_the_published(ren_context *context)
-{
+static ren_status test_settings_default_to_the_published(ren_context *context) {
     ren_status st = REN_OK;
     ren__train_settings s;
     json_t *network = NULL;
@@ -377,8 +359,7 @@ out:
     return st;
 }
 
-static ren_status test_settings_are_laid_over(ren_context *context)
-{
+static ren_status test_settings_are_laid_over(ren_context *context) {
     ren_status st = REN_OK;
     ren__train_settings s, t;
     json_t *network = NULL, *written = NULL;
@@ -414,8 +395,7 @@ out:
     return st;
 }
 
-static ren_status test_settings_that_make_no_sense_are_named(ren_context *context)
-{
+static ren_status test_settings_that_make_no_sense_are_named(ren_context *context) {
     static const char *const entries[][2] = {
         { "{\"lr\": 0}", "\"lr\"" },
         { "{\"epochs\": 0}", "\"epochs\"" },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A cohort of block-shaped chests for the tests of training: small enough to prepare in milliseconds, and with lungs that
- * are denser where the label is 1. */
+/* A cohort of block-shaped chests for the tests of training: small enough to prepare in milliseconds, and with lungs
+ * that are denser where the label is 1. */
 #ifndef REN_TESTS_TRAIN_COHORT_H
 #define REN_TESTS_TRAIN_COHORT_H
 
@@ -13,8 +13,7 @@
 enum { COHORT_EDGE = 20, COHORT_CELLS = COHORT_EDGE * COHORT_EDGE * COHORT_EDGE, COHORT_MOST = 32 };
 
 /* The lobe of a voxel: x rises to the right in RAS, z to the head. `without` is a label that is left out. */
-static inline uint8_t cohort_lobe(int x, int y, int z, int without)
-{
+static inline uint8_t cohort_lobe(int x, int y, int z, int without) {
     uint8_t lobe = 0;
 
     if (y < 4 || y > 15 || z < 3 || z > 16) return 0;
@@ -23,8 +22,7 @@ static inline uint8_t cohort_lobe(int x, int y, int z, int without)
     return lobe == without ? 0 : lobe;
 }
 
-static inline ren_status cohort_write_one(ren_context *context, const char *path, int32_t type, const void *voxels)
-{
+static inline ren_status cohort_write_one(ren_context *context, const char *path, int32_t type, const void *voxels) {
     ren_status st = REN_OK;
     ren_volume *volume = NULL;
     ren_volume_desc desc;
@@ -47,8 +45,7 @@ out:
 
 /* Scan `index`: lungs around -800 HU, around -600 for label 1, noise from the index. */
 static inline ren_status cohort_write(ren_context *context, int index, int label, int without, const char *image,
-                                      const char *lobes)
-{
+                                      const char *lobes) {
     ren_status st = REN_OK;
     int16_t *hu = ren__calloc(context, COHORT_CELLS, sizeof *hu);
     uint8_t *lobe = ren__calloc(context, COHORT_CELLS, 1);
@@ -78,8 +75,7 @@ typedef struct cohort {
 
 /* `count` scans, two a patient, labels by turns of patients; written once a program. `cohort` is large: not on the
  * stack. */
-static inline ren_status cohort_make(ren_context *context, int count, int without, cohort *c)
-{
+static inline ren_status cohort_make(ren_context *context, int count, int without, cohort *c) {
     ren_status st = REN_OK;
     char name[32];
 
@@ -100,9 +96,10 @@ out:
 }
 
 /* Networks of 16^3 cells of 8 mm. */
-static inline ren_preset cohort_preset(void)
-{
-    ren_preset preset = { .struct_size = sizeof preset, .kind = REN_PRESET_LUNG, .spacing = 8.0, .size = { 16, 16, 16 } };
+static inline ren_preset cohort_preset(void) {
+    ren_preset preset = {
+        .struct_size = sizeof preset, .kind = REN_PRESET_LUNG, .spacing = 8.0, .size = { 16, 16, 16 }
+    };
 
     return preset;
 }
