@@ -66,6 +66,7 @@ static ren_status find_runs(labelling *work) {
     const int64_t *shape = work->volume->shape;
     REN_ALLOC(work->row, (size_t)shape[0] * sizeof *work->row);
     REN_CALLOC(work->first, (size_t)(shape[1] * shape[2]) + 1);
+    REN_TRY(grow(work));
     for (int64_t k = 0; k < shape[2]; k++)
         for (int64_t j = 0; j < shape[1]; j++) {
             work->first[k * shape[1] + j] = work->count;

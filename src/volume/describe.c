@@ -35,7 +35,7 @@ ren_status ren_volume_describe(const ren_volume *volume, ren_text **json) {
     add_numbers(text, spacing, 3, 9);
     ren__text_addf(text, ", \"unit\": \"%s\", \"orientation\": \"%s\", \"affine\": [",
                    volume->unit_unknown ? "unknown, taken as mm" : "mm", axes);
-    for (int r = 0; r < 4; r++) {
+    for (size_t r = 0; r < 4; r++) {
         if (r) ren__text_add(text, ", ");
         add_numbers(text, volume->affine + 4 * r, 4, 17);
     }

@@ -33,7 +33,7 @@ int ren__affine_valid(const double affine[16]) {
 }
 
 void ren__affine_apply(const double affine[16], const double index[3], double position[3]) {
-    for (int r = 0; r < 3; r++)
+    for (size_t r = 0; r < 3; r++)
         position[r] =
             affine[4 * r] * index[0] + affine[4 * r + 1] * index[1] + affine[4 * r + 2] * index[2] + affine[4 * r + 3];
 }

@@ -58,7 +58,7 @@ static double load_f64(const uint8_t *at, int big) {
 
 static void load_nifti1(const uint8_t *bytes, int big, raw_header *raw) {
     raw->pair = AT1(magic)[1] == 'i';
-    for (int i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++) {
         raw->dim[i] = load_i16(AT1(dim) + 2 * i, big);
         raw->pixdim[i] = load_f32(AT1(pixdim) + 4 * i, big);
     }
@@ -70,17 +70,17 @@ static void load_nifti1(const uint8_t *bytes, int big, raw_header *raw) {
     raw->vox_offset = load_f32(AT1(vox_offset), big);
     raw->slope = load_f32(AT1(scl_slope), big);
     raw->intercept = load_f32(AT1(scl_inter), big);
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++) {
         raw->quaternion[i] = load_f32(AT1(quatern_b) + 4 * i, big);
         raw->offset[i] = load_f32(AT1(qoffset_x) + 4 * i, big);
     }
-    for (int i = 0; i < 12; i++)
+    for (size_t i = 0; i < 12; i++)
         raw->srow[i] = load_f32(AT1(srow_x) + 4 * i, big);
 }
 
 static void load_nifti2(const uint8_t *bytes, int big, raw_header *raw) {
     raw->pair = AT2(magic)[1] == 'i';
-    for (int i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++) {
         raw->dim[i] = (int64_t)load(AT2(dim) + 8 * i, 8, big);
         raw->pixdim[i] = load_f64(AT2(pixdim) + 8 * i, big);
     }
@@ -92,11 +92,11 @@ static void load_nifti2(const uint8_t *bytes, int big, raw_header *raw) {
     raw->vox_offset = (double)(int64_t)load(AT2(vox_offset), 8, big);
     raw->slope = load_f64(AT2(scl_slope), big);
     raw->intercept = load_f64(AT2(scl_inter), big);
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++) {
         raw->quaternion[i] = load_f64(AT2(quatern_b) + 8 * i, big);
         raw->offset[i] = load_f64(AT2(qoffset_x) + 8 * i, big);
     }
-    for (int i = 0; i < 12; i++)
+    for (size_t i = 0; i < 12; i++)
         raw->srow[i] = load_f64(AT2(srow_x) + 8 * i, big);
 }
 
@@ -255,7 +255,7 @@ static ren_status make_affine(const raw_header *raw, ren__nifti_header *out) {
             ren__nifti_qform(raw->quaternion, raw->offset, spacing, raw->pixdim[0] < 0.0 ? -1.0 : 1.0, out->affine);
         if (st != REN_OK) return st;
     } else {
-        for (int a = 0; a < 3; a++)
+        for (size_t a = 0; a < 3; a++)
             out->affine[5 * a] = spacing[a];
     }
     return REN_OK;

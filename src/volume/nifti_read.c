@@ -15,7 +15,7 @@ static int ends_with(const char *text, const char *suffix) {
 /* Turns x.hdr into x.img or back, in place, keeping upper case and ".gz". 0: the name is not of this kind. */
 static int exchange(char *path, const char *from, const char *to) {
     size_t length = strlen(path), end = ends_with(path, ".gz") ? length - 3 : length;
-    if (end < 4 || strncasecmp(path + end - 4, from, 4)) return 0;
+    if (end < 4 || strncasecmp(path + end - 4, from, 4) != 0) return 0;
     const int upper = path[end - 1] < 'a';
     for (size_t i = 1; i < 4; i++)
         path[end - 4 + i] = (char)(upper ? to[i] & ~0x20 : to[i]);

@@ -36,7 +36,7 @@ static ren_status check_grids(const ren_volume *ct, const ren_volume *lobes) {
                               "lobes cannot be told apart",
                               millimetres(spacing[a], text));
     }
-    if (memcmp(ct->shape, lobes->shape, sizeof ct->shape))
+    if (memcmp(ct->shape, lobes->shape, sizeof ct->shape) != 0)
         return ren__error(REN_E_DATA,
                           "CT (%lld x %lld x %lld voxels in RAS order) and lobes (%lld x %lld x %lld) are "
                           "different grids, their corners up to %s mm apart: resample the lobes to the CT's "
@@ -207,6 +207,7 @@ static ren_status warn_labels(const ren__survey *survey, ren_scan *scan) {
                                              { "posterior", "anterior" },
                                              { "inferior", "superior" } };
     char cut[80] = "";
+    size_t used = 0;
     for (int label = 1; label < REN__LABELS; label++) {
         if (survey->voxels[label]) continue;
         const ren_status st =
@@ -216,10 +217,9 @@ static ren_status warn_labels(const ren__survey *survey, ren_scan *scan) {
     for (int a = 0; a < 3; a++)
         for (int end = 0; end < 2; end++) {
             if (end ? survey->box.end[a] < survey->lobes->shape[a] : survey->box.begin[a] > 0) continue;
-            if (cut[0]) strcat(cut, ", ");
-            strcat(cut, sides[a][end]);
+            used += (size_t)snprintf(cut + used, sizeof cut - used, "%s%s", used ? ", " : "", sides[a][end]);
         }
-    return cut[0] ? ren__scan_warn(scan, "the lungs are cut off by the field of view (%s)", cut) : REN_OK;
+    return used ? ren__scan_warn(scan, "the lungs are cut off by the field of view (%s)", cut) : REN_OK;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- CT */

@@ -16,7 +16,7 @@ static int parse_letter(char letter, int32_t *world, int32_t *against) {
 }
 
 ren_status ren__volume_axes(const ren_volume *volume, const char *axes, int32_t order[3], int32_t flip[3]) {
-    int32_t world[3], against[3], wanted[3], sense[3];
+    int32_t world[3], against[3], wanted[3] = { 0, 0, 0 }, sense[3] = { 0, 0, 0 };
     unsigned seen = 0;
     if (strlen(axes) == 3)
         for (int a = 0; a < 3; a++)
