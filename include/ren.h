@@ -172,10 +172,11 @@ enum {
 
 enum { REN_NEAREST = 0, REN_LINEAR = 1, REN_CUBIC = 2 };
 
-/* Reads NIfTI-1 or -2: .nii, .nii.gz, .hdr/.img, either byte order, every integer and float type. The sform comes
- * before the qform; without either the spacing alone is used. One volume only: a fourth dimension above 1 is
- * REN_E_DATA. Values are stored x scl_slope + scl_inter. The header is checked against the file's real length and the
- * memory limit before anything is allocated. Errors: REN_E_IO, REN_E_FORMAT, REN_E_DATA, REN_E_LIMIT, REN_E_MEMORY. */
+/* Reads NIfTI-1 or -2: .nii, .nii.gz, .hdr/.img, either byte order, integers of 8 to 64 bits, 32- and 64-bit floats
+ * (others: REN_E_UNSUPPORTED). The sform comes before the qform; without either the spacing alone is used; metres and
+ * micrometres become millimetres. One volume only: a fourth dimension above 1 is REN_E_DATA. Values are stored x
+ * scl_slope + scl_inter. The header is checked against the file's real length and the memory limit before anything is
+ * allocated. Errors: REN_E_IO, REN_E_FORMAT, REN_E_DATA, REN_E_UNSUPPORTED, REN_E_LIMIT, REN_E_MEMORY. */
 REN_API ren_status ren_volume_read(ren_context *context, const char *path, ren_volume **out) REN_CHECKED;
 
 /* Writes NIfTI-1 (.nii, .nii.gz) with the affine as sform and, where it is rigid, as qform; NIfTI-2 where a dimension
@@ -217,7 +218,7 @@ REN_API ren_status ren_volume_reorient(const ren_volume *volume, const char *axe
 
 /* Resampled to `spacing` (mm) along the volume's own axes: REN_NEAREST (keeps the type), REN_LINEAR, REN_CUBIC
  * (interpolating cubic B-spline with prefilter, mirrored at the border; float). The centre of the first voxel stays
- * where it is; the shape is ceil(shape x old / new). */
+ * where it is; the shape is ceil(shape x old / new). A volume with NaN or infinite voxels is REN_E_DATA for REN_CUBIC. */
 REN_API ren_status ren_volume_resample(const ren_volume *volume, const double spacing[3], int32_t interpolation,
                                        const ren_run_options *run, ren_volume **out) REN_CHECKED;
 
@@ -265,8 +266,14 @@ REN_API ren_status ren_preset_init(ren_preset *preset, size_t size) REN_CHECKED;
 /* A CT and its lobes, checked and prepared once for any number of experts. Immutable. */
 typedef struct ren_scan ren_scan;
 
-/* Checks the pair by the input rules (grids, labels, sides, HU, NaN, field of view, spacing), then prepares it. What is
- * tolerated is listed in the warnings; what is not is REN_E_DATA. `preset` may be NULL: lung. */
+/* Checks the pair by the input rules, then prepares it. `preset` may be NULL: lung. REN_E_DATA where
+ *   - CT and lobes, both turned to RAS, differ in shape, or their corners by more than 1 % of the smallest spacing;
+ *   - voxels are more than 10 mm apart along an axis;
+ *   - a label is outside 0..5 or no whole number, or all labels are 0;
+ *   - the mean RAS x of labels 1, 2 is not below that of 3, 4, 5: left and right are swapped;
+ *   - no value is below -200 HU, or more than 0.1 % of the voxels are NaN or infinite.
+ * Listed in the warnings: an empty lobe or lung, a lobe too small for the network's grid, labels in a border plane of
+ * the volume (lungs cut off), NaN or infinite voxels (taken as -1024 HU), a file without a unit of length (millimetres). */
 REN_API ren_status ren_scan_create(ren_context *context, const ren_volume *ct, const ren_volume *lobes,
                                    const ren_preset *preset, const ren_run_options *run, ren_scan **out) REN_CHECKED;
 REN_API void ren_scan_free(ren_scan *scan);
