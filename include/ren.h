@@ -218,7 +218,7 @@ REN_API ren_status ren_volume_reorient(const ren_volume *volume, const char *axe
 
 /* Resampled to `spacing` (mm) along the volume's own axes: REN_NEAREST (keeps the type), REN_LINEAR, REN_CUBIC
  * (interpolating cubic B-spline with prefilter, mirrored at the border; float). The centre of the first voxel stays
- * where it is; the shape is ceil(shape x old / new). A volume with NaN or infinite voxels is REN_E_DATA for REN_CUBIC. */
+ * where it is; the shape is ceil(shape x old / new). REN_CUBIC of NaN or infinite voxels is REN_E_DATA. */
 REN_API ren_status ren_volume_resample(const ren_volume *volume, const double spacing[3], int32_t interpolation,
                                        const ren_run_options *run, ren_volume **out) REN_CHECKED;
 
@@ -273,7 +273,8 @@ typedef struct ren_scan ren_scan;
  *   - the mean RAS x of labels 1, 2 is not below that of 3, 4, 5: left and right are swapped;
  *   - no value is below -200 HU, or more than 0.1 % of the voxels are NaN or infinite.
  * Listed in the warnings: an empty lobe or lung, a lobe too small for the network's grid, labels in a border plane of
- * the volume (lungs cut off), NaN or infinite voxels (taken as -1024 HU), a file without a unit of length (millimetres). */
+ * the volume (lungs cut off), NaN or infinite voxels (taken as -1024 HU), a CT file without a unit of length (taken as
+ * millimetres). */
 REN_API ren_status ren_scan_create(ren_context *context, const ren_volume *ct, const ren_volume *lobes,
                                    const ren_preset *preset, const ren_run_options *run, ren_scan **out) REN_CHECKED;
 REN_API void ren_scan_free(ren_scan *scan);
