@@ -269,6 +269,18 @@ static int at_edge(const ren__plane *plane, int32_t x, int32_t y, int lung)
     return 0;
 }
 
+/* A fissure: the neighbour to the right or below is another lobe of the same lung. */
+static int at_fissure(const ren__plane *plane, int32_t x, int32_t y)
+{
+    const size_t at = (size_t)y * (size_t)plane->width + (size_t)x;
+    const uint8_t label = plane->label[at];
+    const uint8_t right = x + 1 < plane->width ? plane->label[at + 1] : label;
+    const uint8_t below = y + 1 < plane->height ? plane->label[at + (size_t)plane->width] : label;
+
+    return (right != label && lung_of(right) == lung_of(label)) ||
+           (below != label && lung_of(below) == lung_of(label));
+}
+
 static uint8_t blend(uint8_t grey, uint8_t colour, double share)
 {
     return (uint8_t)((1.0 - share) * grey + share * colour + 0.5);
@@ -277,6 +289,8 @@ static uint8_t blend(uint8_t grey, uint8_t colour, double share)
 static void paint(const ren__plane *plane, const ren__colour lobes[REN__LOBES], const ren__colour lungs[REN__LUNGS],
                   uint8_t *rgb)
 {
+    const ren__colour white = { 255, 255, 255, 1 };
+
     for (int32_t y = 0; y < plane->height; y++) {
         for (int32_t x = 0; x < plane->width; x++, rgb += 3) {
             const size_t at = (size_t)y * (size_t)plane->width + (size_t)x;
@@ -285,6 +299,7 @@ static void paint(const ren__plane *plane, const ren__colour lobes[REN__LOBES], 
             ren__colour colour = { 0 };
             double share = FILL_SHARE;
             if (lung >= 0) colour = lobes[plane->label[at] - 1];
+            if (colour.shown && at_fissure(plane, x, y)) colour = white;
             if (lung >= 0 && lungs[lung].shown && at_edge(plane, x, y, lung)) {
                 colour = lungs[lung];
                 share = 1.0;
