@@ -11,8 +11,7 @@
 
 /* ------------------------------------------------------------------------------------------------------ helpers */
 
-ren_status ren__config_list(const json_t *tree, const char *key, const json_t **list)
-{
+ren_status ren__config_list(const json_t *tree, const char *key, const json_t **list) {
     *list = json_object_get(tree, key);
     if (!*list) return REN_OK;
     if (!json_is_array(*list)) return ren__error(REN_E_FORMAT, "%s: must be a list", key);
@@ -22,8 +21,7 @@ ren_status ren__config_list(const json_t *tree, const char *key, const json_t **
     return REN_OK;
 }
 
-ren_status ren__config_name(const json_t *entry, const char *where, const char **name)
-{
+ren_status ren__config_name(const json_t *entry, const char *where, const char **name) {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     char quoted[REN__QUOTE_SIZE];
     ren_status st;
@@ -40,8 +38,7 @@ ren_status ren__config_name(const json_t *entry, const char *where, const char *
     return REN_OK;
 }
 
-ren_status ren__config_later(const json_t *entry, const char *where, const char *const *keys)
-{
+ren_status ren__config_later(const json_t *entry, const char *where, const char *const *keys) {
     for (size_t i = 0; keys[i]; i++)
         if (json_object_get(entry, keys[i]))
             return ren__error(REN_E_UNSUPPORTED, "%s: \"%s\" is not in this version of libren (%s)", where, keys[i],
@@ -49,8 +46,7 @@ ren_status ren__config_later(const json_t *entry, const char *where, const char 
     return REN_OK;
 }
 
-int32_t ren__study_find_model(const ren__study_config *config, const char *name)
-{
+int32_t ren__study_find_model(const ren__study_config *config, const char *name) {
     for (int32_t i = 0; i < config->model_count; i++)
         if (strcmp(config->model[i].name, name) == 0) return i;
     return -1;
@@ -60,8 +56,7 @@ int32_t ren__study_find_model(const ren__study_config *config, const char *name)
 
 /* `root` from the file system's root on. A folder that is not there stays as it is written: a stored evaluation can be
  * read without the scans. */
-static ren_status resolve_root(ren__study_config *config, const char *root, const char *folder, json_t *data)
-{
+static ren_status resolve_root(ren__study_config *config, const char *root, const char *folder, json_t *data) {
     ren_context *context = config->context;
     ren_status st = REN_OK;
     char *joined = NULL, *resolved = NULL;
@@ -76,8 +71,7 @@ out:
     return st;
 }
 
-static ren_status read_window(const json_t *list, double window[2])
-{
+static ren_status read_window(const json_t *list, double window[2]) {
     if (!json_is_array(list) || json_array_size(list) != 2 || !json_is_number(json_array_get(list, 0)) ||
         !json_is_number(json_array_get(list, 1)))
         return ren__error(REN_E_FORMAT, "data.preset: \"window\" must be two numbers in HU, as in [-1350, 150]");
@@ -88,20 +82,20 @@ static ren_status read_window(const json_t *list, double window[2])
     return REN_OK;
 }
 
-static ren_status read_size(const json_t *value, int64_t size[3])
-{
+static ren_status read_size(const json_t *value, int64_t size[3]) {
     for (size_t axis = 0; axis < 3; axis++) {
-        const json_t *length = json_is_array(value) && json_array_size(value) == 3 ? json_array_get(value, axis) : value;
+        const json_t *length =
+            json_is_array(value) && json_array_size(value) == 3 ? json_array_get(value, axis) : value;
         if (!json_is_integer(length) || json_integer_value(length) < 8 || json_integer_value(length) > 512)
-            return ren__error(REN_E_FORMAT,
-                              "data.preset: \"size\" must be one or three whole numbers from 8 to 512, as in [96, 96, 96]");
+            return ren__error(
+                REN_E_FORMAT,
+                "data.preset: \"size\" must be one or three whole numbers from 8 to 512, as in [96, 96, 96]");
         size[axis] = json_integer_value(length);
     }
     return REN_OK;
 }
 
-static ren_status preset_kind(const char *name, const char *where, int32_t *kind)
-{
+static ren_status preset_kind(const char *name, const char *where, int32_t *kind) {
     char quoted[REN__QUOTE_SIZE];
 
     if (strcmp(name, "lung") == 0)
@@ -114,8 +108,7 @@ static ren_status preset_kind(const char *name, const char *where, int32_t *kind
     return REN_OK;
 }
 
-static ren_status read_preset(const json_t *value, ren_preset *preset)
-{
+static ren_status read_preset(const json_t *value, ren_preset *preset) {
     static const char *const known[] = { "kind", "window", "size", "spacing", NULL };
     const char *kind = "lung";
     ren_status st;
@@ -132,16 +125,14 @@ static ren_status read_preset(const json_t *value, ren_preset *preset)
     return st;
 }
 
-static ren_status resolve_preset(ren__study_config *config, const json_t *value, json_t *data)
-{
+static ren_status resolve_preset(ren__study_config *config, const json_t *value, json_t *data) {
     ren_preset preset;
     ren_status st = ren_preset_init(&preset, sizeof preset);
 
     if (st == REN_OK) st = read_preset(value, &preset);
     if (st != REN_OK) return st;
     config->preset.struct_size = sizeof config->preset;
-    if (ren__preset_resolve(&preset, &config->preset) != REN_OK)
-        return ren__error_context(REN_E_FORMAT, "data.preset");
+    if (ren__preset_resolve(&preset, &config->preset) != REN_OK) return ren__error_context(REN_E_FORMAT, "data.preset");
     const ren_preset *full = &config->preset;
     return ren__json_set(data, "preset",
                          json_pack("{s:s, s:[f,f], s:[I,I,I], s:f}", "kind",
@@ -150,8 +141,7 @@ static ren_status resolve_preset(ren__study_config *config, const json_t *value,
                                    (json_int_t)full->size[2], "spacing", full->spacing));
 }
 
-ren_status ren__config_data(ren__study_config *config, const json_t *tree, const char *folder)
-{
+ren_status ren__config_data(ren__study_config *config, const json_t *tree, const char *folder) {
     static const char *const known[] = { "root", "table", "preset", NULL };
     static const char *const later[] = { "modalities", NULL };
     const json_t *given = json_object_get(tree, "data");
@@ -178,8 +168,7 @@ out:
 /* -------------------------------------------------------------------------------------------------------- split */
 
 /* `run`: which folds. Kept rising and without repeats, so that equal choices resolve equally. */
-static ren_status read_run(ren__study_config *config, const json_t *list)
-{
+static ren_status read_run(ren__study_config *config, const json_t *list) {
     uint8_t wanted[REN__FOLDS_MAX] = { 0 };
 
     if (list && (!json_is_array(list) || json_array_size(list) == 0))
@@ -195,8 +184,7 @@ static ren_status read_run(ren__study_config *config, const json_t *list)
     return REN_OK;
 }
 
-static ren_status choose(const json_t *given, const char *key, const char *const names[2], int32_t *choice)
-{
+static ren_status choose(const json_t *given, const char *key, const char *const names[2], int32_t *choice) {
     char quoted[REN__QUOTE_SIZE];
     const char *name = names[0];
     const ren_status st = ren__get_string(given, key, "split", &name);
@@ -208,8 +196,7 @@ static ren_status choose(const json_t *given, const char *key, const char *const
                       ren__quote(name, quoted, sizeof quoted), names[0], names[1]);
 }
 
-static ren_status store_split(ren__study_config *config, const char *stratify, const char *protocol)
-{
+static ren_status store_split(ren__study_config *config, const char *stratify, const char *protocol) {
     ren_status st = REN_OK;
     json_t *split = json_object(), *run = json_array();
 
@@ -228,8 +215,7 @@ out:
     return st;
 }
 
-ren_status ren__config_split(ren__study_config *config, const json_t *tree)
-{
+ren_status ren__config_split(ren__study_config *config, const json_t *tree) {
     static const char *const known[] = { "folds", "validation", "stratify", "protocol", "run", NULL };
     static const char *const stratify[2] = { "label", "none" }, *const protocol[2] = { "default", "paper" };
     const json_t *given = json_object_get(tree, "split");
@@ -258,8 +244,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------ the whole file */
 
-static ren_status read_heading(ren__study_config *config, const json_t *tree)
-{
+static ren_status read_heading(ren__study_config *config, const json_t *tree) {
     int64_t seed = (int64_t)(config->context->seed & INT64_MAX), regions = 7;
     ren_status st = REN_OK;
 
@@ -281,11 +266,9 @@ out:
     return st;
 }
 
-static ren_status check_top(const json_t *tree)
-{
-    static const char *const known[] = { "study",    "seed",      "data",  "split",    "regions",
-                                         "experts",  "baselines", "gates", "mixtures", "compare",
-                                         NULL };
+static ren_status check_top(const json_t *tree) {
+    static const char *const known[] = { "study",     "seed",  "data",     "split",   "regions", "experts",
+                                         "baselines", "gates", "mixtures", "compare", NULL };
     static const char *const later[] = { "network", "stages", NULL };
     const json_t *baselines;
     ren_status st = REN_OK;
@@ -301,8 +284,7 @@ out:
 }
 
 ren_status ren__study_config_resolve(ren_context *context, const json_t *tree, const char *folder,
-                                     ren__study_config **out)
-{
+                                     ren__study_config **out) {
     ren_status st = REN_OK;
     ren__study_config *config = NULL;
 
@@ -328,8 +310,7 @@ out:
     return st;
 }
 
-void ren__study_config_free(ren__study_config *config)
-{
+void ren__study_config_free(ren__study_config *config) {
     if (!config) return;
     ren_context *context = config->context;
 
@@ -345,8 +326,7 @@ void ren__study_config_free(ren__study_config *config)
     ren__context_release(context);
 }
 
-ren_status ren__study_config_read(ren_context *context, const char *path, ren__study_config **out)
-{
+ren_status ren__study_config_read(ren_context *context, const char *path, ren__study_config **out) {
     const char *slash = strrchr(path, '/');
     ren_status st = REN_OK;
     json_t *tree = NULL;
@@ -369,8 +349,7 @@ out:
 
 /* ---------------------------------------------------------------------------------------------------- comparing */
 
-static ren_status differs(ren_context *context, const char *where, const json_t *stored, const json_t *wanted)
-{
+static ren_status differs(ren_context *context, const char *where, const json_t *stored, const json_t *wanted) {
     ren_status st = REN_OK;
     ren_text *before = NULL, *after = NULL;
 
@@ -387,16 +366,14 @@ out:
 }
 
 /* 1.0 and 1 are the same setting. */
-static int equal_scalars(const json_t *a, const json_t *b)
-{
-    if (json_is_number(a) && json_is_number(b)) return !(json_number_value(a) < json_number_value(b)) &&
-                                                       !(json_number_value(a) > json_number_value(b));
+static int equal_scalars(const json_t *a, const json_t *b) {
+    if (json_is_number(a) && json_is_number(b))
+        return !(json_number_value(a) < json_number_value(b)) && !(json_number_value(a) > json_number_value(b));
     return json_equal(a, b);
 }
 
 /* Depth is bounded by the documents' own (64). */
-static ren_status same_below(ren_context *context, const char *where, const json_t *stored, const json_t *wanted)
-{
+static ren_status same_below(ren_context *context, const char *where, const json_t *stored, const json_t *wanted) {
     char inner[256];
     const char *key;
     json_t *value;
@@ -424,7 +401,6 @@ out:
     return st;
 }
 
-ren_status ren__study_config_same(ren_context *context, const json_t *stored, const json_t *wanted)
-{
+ren_status ren__study_config_same(ren_context *context, const json_t *stored, const json_t *wanted) {
     return same_below(context, "", stored, wanted);
 }

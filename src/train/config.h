@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A study's configuration: read, checked to the last key, and written out in full ("resolved"), so that the run folder's
- * config.yaml says everything that was decided. The resolved form is itself a configuration that resolves to itself.
+ * A study's configuration: read, checked to the last key, and written out in full ("resolved"), so that the run
+ * folder's config.yaml says everything that was decided. The resolved form is itself a configuration that resolves to
+ * itself.
  */
 #ifndef REN_TRAIN_CONFIG_H
 #define REN_TRAIN_CONFIG_H

@@ -10,16 +10,14 @@
 
 enum { WHERE = 32 };
 
-static const char *place(char where[WHERE], const char *key, int32_t index)
-{
+static const char *place(char where[WHERE], const char *key, int32_t index) {
     snprintf(where, WHERE, "%s[%d]", key, index);
     return where;
 }
 
 /* ------------------------------------------------------------------------------------------------------ experts */
 
-static ren_status find_net(const json_t *entry, const char *where, const ren__net **net)
-{
+static ren_status find_net(const json_t *entry, const char *where, const ren__net **net) {
     static const char *const later[] = { "vit", "mamba", "swin_unetr", "region_expert", "general_moe", NULL };
     char quoted[REN__QUOTE_SIZE];
     const char *arch = NULL;
@@ -38,8 +36,7 @@ static ren_status find_net(const json_t *entry, const char *where, const ren__ne
 }
 
 /* Whether the network has a setting, by building it with that one alone: for error texts only. */
-static int net_knows(ren_context *context, const ren__net *net, const char *key, json_t *value)
-{
+static int net_knows(ren_context *context, const ren__net *net, const char *key, json_t *value) {
     ren__graph *graph = NULL;
     json_t *alone = json_pack("{s:O}", key, value);
     const ren_status st = alone ? ren__net_graph(context, net, alone, 2, NULL, &graph) : REN_E_MEMORY;
@@ -52,8 +49,7 @@ static int net_knows(ren_context *context, const ren__net *net, const char *key,
 /* The network has refused its settings: was it for a misspelt setting of the training? Then that is the better answer;
  * else REN_OK. */
 static ren_status explain_refusal(ren_context *context, const json_t *entry, const ren__expert_entry *expert,
-                                  const char *where)
-{
+                                  const char *where) {
     const char *known[64] = { "name", "arch" };
     size_t count = 2;
     const char *key;
@@ -62,10 +58,9 @@ static ren_status explain_refusal(ren_context *context, const json_t *entry, con
     json_t *training = ren__train_settings_json(&expert->settings);
 
     REN_TRY(ren__json_checked(training));
-    json_object_foreach(training, key, value)
-        if (count < 62) known[count++] = key;
-    json_object_foreach(expert->network, key, value)
-        if (count < 62 && net_knows(context, expert->net, key, value)) known[count++] = key;
+    json_object_foreach(training, key, value) if (count < 62) known[count++] = key;
+    json_object_foreach(expert->network, key, value) if (count < 62 && net_knows(context, expert->net, key, value))
+        known[count++] = key;
     known[count++] = "dropout";
     known[count] = NULL;
     st = ren__check_keys(entry, where, known);
@@ -75,8 +70,7 @@ out:
 }
 
 /* The network takes what the preset makes. */
-static ren_status set_input_size(const ren__study_config *config, json_t *network, const char *where)
-{
+static ren_status set_input_size(const ren__study_config *config, json_t *network, const char *where) {
     const int64_t *size = config->preset.size;
     const json_t *given = json_object_get(network, "input_size");
     json_t *wanted = json_pack("[I,I,I]", (json_int_t)size[0], (json_int_t)size[1], (json_int_t)size[2]);
@@ -94,8 +88,7 @@ static ren_status set_input_size(const ren__study_config *config, json_t *networ
 }
 
 /* Healthy or ILD. */
-static ren_status check_classes(const ren__graph *graph, const char *where)
-{
+static ren_status check_classes(const ren__graph *graph, const char *where) {
     const ren__shape *logits = ren__graph_shape(graph, ren__graph_find_output(graph, "logits"));
 
     if (logits->dim[1] == 2) return REN_OK;
@@ -103,8 +96,7 @@ static ren_status check_classes(const ren__graph *graph, const char *where)
 }
 
 static ren_status check_network(ren__study_config *config, const json_t *entry, const ren__expert_entry *expert,
-                                const char *where)
-{
+                                const char *where) {
     ren_context *context = config->context;
     ren__graph *graph = NULL;
     ren_status st = ren__net_graph(context, expert->net, expert->network, 2, NULL, &graph);
@@ -122,8 +114,7 @@ static ren_status check_network(ren__study_config *config, const json_t *entry, 
 }
 
 /* The entry in full: name, arch, the training's settings, the network's. */
-static ren_status store_expert(const ren__expert_entry *expert, json_t *list)
-{
+static ren_status store_expert(const ren__expert_entry *expert, json_t *list) {
     ren_status st = REN_OK;
     json_t *training = NULL, *full = json_object();
 
@@ -139,8 +130,7 @@ out:
     return st;
 }
 
-static ren_status unique_name(const ren__study_config *config, const char *name, const char *where)
-{
+static ren_status unique_name(const ren__study_config *config, const char *name, const char *where) {
     int taken = 0;
 
     for (int32_t i = 0; i < config->expert_count; i++)
@@ -152,8 +142,7 @@ static ren_status unique_name(const ren__study_config *config, const char *name,
 }
 
 static ren_status read_expert(ren__study_config *config, const json_t *entry, const char *where,
-                              ren__expert_entry *expert, json_t *list)
-{
+                              ren__expert_entry *expert, json_t *list) {
     const char *name;
     ren_status st = REN_OK;
 
@@ -170,8 +159,7 @@ out:
     return st;
 }
 
-ren_status ren__config_experts(ren__study_config *config, const json_t *tree)
-{
+ren_status ren__config_experts(ren__study_config *config, const json_t *tree) {
     ren_context *context = config->context;
     const json_t *given;
     char where[WHERE];
@@ -193,8 +181,7 @@ out:
 
 /* -------------------------------------------------------------------------------------------------------- gates */
 
-static ren_status read_source(const json_t *entry, const char *where, const char **source)
-{
+static ren_status read_source(const json_t *entry, const char *where, const char **source) {
     static const char *const known[] = { "uniform", "validation_auc", "validation_accuracy", "inverse_loss", NULL };
     static const char *const later[] = { "radiomics", "features", "learned", NULL };
     char quoted[REN__QUOTE_SIZE];
@@ -210,16 +197,15 @@ static ren_status read_source(const json_t *entry, const char *where, const char
     }
     for (size_t i = 0; later[i]; i++)
         if (strcmp(name, later[i]) == 0)
-            return ren__error(REN_E_UNSUPPORTED, "%s: \"source\": %s is not in this version of libren (%s)", where, name,
-                              ren_version());
+            return ren__error(REN_E_UNSUPPORTED, "%s: \"source\": %s is not in this version of libren (%s)", where,
+                              name, ren_version());
     return ren__error(REN_E_FORMAT,
                       "%s: \"source\" is \"%s\", must be uniform, validation_auc, validation_accuracy or inverse_loss",
                       where, ren__quote(name, quoted, sizeof quoted));
 }
 
 static ren_status read_gate(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
-                            json_t *list)
-{
+                            json_t *list) {
     static const char *const known[] = { "name", "source", "normalisation", NULL };
     static const char *const later[] = { "predictor", "params", "mode", "of", "temperature", NULL };
     ren__gate_entry *gate = &config->gate[index];
@@ -240,15 +226,14 @@ static ren_status read_gate(ren__study_config *config, const json_t *entry, cons
         gate->normalisation = REN_GATE_SUM;
     else
         REN_FAIL(REN_E_FORMAT, "%s: \"normalisation\" must be sum or hierarchical", where);
-    REN_TRY(ren__json_append(list, json_pack("{s:s, s:s, s:s}", "name", name, "source", gate->source, "normalisation",
-                                             normalisation)));
+    REN_TRY(ren__json_append(
+        list, json_pack("{s:s, s:s, s:s}", "name", name, "source", gate->source, "normalisation", normalisation)));
     gate->name = json_string_value(json_object_get(json_array_get(list, (size_t)index), "name"));
 out:
     return st;
 }
 
-ren_status ren__config_gates(ren__study_config *config, const json_t *tree)
-{
+ren_status ren__config_gates(ren__study_config *config, const json_t *tree) {
     ren_context *context = config->context;
     const json_t *given;
     char where[WHERE];
@@ -268,8 +253,7 @@ out:
 
 /* ----------------------------------------------------------------------------------------------------- mixtures */
 
-static ren_status find_part(const json_t *entry, const char *where, const char *key, const char **name)
-{
+static ren_status find_part(const json_t *entry, const char *where, const char *key, const char **name) {
     *name = NULL;
     const ren_status st = ren__get_string(entry, key, where, name);
 
@@ -278,8 +262,7 @@ static ren_status find_part(const json_t *entry, const char *where, const char *
 }
 
 static ren_status read_mixture(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
-                               json_t *list)
-{
+                               json_t *list) {
     static const char *const known[] = { "name", "experts", "gate", NULL };
     static const char *const later[] = { "arch", "mode", "epochs", "stacking", NULL };
     ren__mixture_entry *mixture = &config->mixture[index];
@@ -310,8 +293,7 @@ out:
     return st;
 }
 
-ren_status ren__config_mixtures(ren__study_config *config, const json_t *tree)
-{
+ren_status ren__config_mixtures(ren__study_config *config, const json_t *tree) {
     ren_context *context = config->context;
     const json_t *given;
     char where[WHERE];
@@ -331,8 +313,7 @@ out:
 
 /* -------------------------------------------------------------------------------------------------- comparisons */
 
-static ren_status list_models(ren__study_config *config)
-{
+static ren_status list_models(ren__study_config *config) {
     ren_context *context = config->context;
     ren_status st = REN_OK;
 
@@ -354,8 +335,7 @@ out:
     return st;
 }
 
-static ren_status read_model(const ren__study_config *config, const json_t *value, const char *key, int32_t *model)
-{
+static ren_status read_model(const ren__study_config *config, const json_t *value, const char *key, int32_t *model) {
     char quoted[REN__QUOTE_SIZE];
     const char *name = json_string_value(value);
 
@@ -368,8 +348,7 @@ static ren_status read_model(const ren__study_config *config, const json_t *valu
                       key, ren__quote(name, quoted, sizeof quoted), config->model[0].name);
 }
 
-static ren_status read_primary(ren__study_config *config, const json_t *list)
-{
+static ren_status read_primary(ren__study_config *config, const json_t *list) {
     ren_status st = REN_OK;
 
     if (!json_is_array(list) || json_array_size(list) != 2)
@@ -384,14 +363,12 @@ out:
 }
 
 /* What all others are compared with. */
-static int32_t reference(const ren__study_config *config)
-{
+static int32_t reference(const ren__study_config *config) {
     if (config->primary[0] >= 0) return config->primary[0];
     return config->mixture_count > 0 ? config->expert_count * config->region_count : -1;
 }
 
-static ren_status read_others(ren__study_config *config, const json_t *given)
-{
+static ren_status read_others(ren__study_config *config, const json_t *given) {
     const int all = !given || (json_is_string(given) && strcmp(json_string_value(given), "all") == 0);
     ren_context *context = config->context;
     ren_status st = REN_OK;
@@ -419,16 +396,15 @@ out:
     return st;
 }
 
-static ren_status store_compare(ren__study_config *config)
-{
+static ren_status store_compare(ren__study_config *config) {
     ren_status st = REN_OK;
     json_t *compare = json_object();
 
     REN_TRY(ren__json_set(config->tree, "compare", compare));
     if (config->primary[0] >= 0)
-        REN_TRY(ren__json_set(compare, "primary",
-                              json_pack("[s,s]", config->model[config->primary[0]].name,
-                                        config->model[config->primary[1]].name)));
+        REN_TRY(ren__json_set(
+            compare, "primary",
+            json_pack("[s,s]", config->model[config->primary[0]].name, config->model[config->primary[1]].name)));
     json_t *others = json_array();
     REN_TRY(ren__json_set(compare, "others", others));
     for (int32_t i = 0; i < config->other_count; i++)
@@ -437,8 +413,7 @@ out:
     return st;
 }
 
-ren_status ren__config_compare(ren__study_config *config, const json_t *tree)
-{
+ren_status ren__config_compare(ren__study_config *config, const json_t *tree) {
     static const char *const known[] = { "primary", "others", NULL };
     const json_t *given = json_object_get(tree, "compare");
     ren_status st = REN_OK;

@@ -8,27 +8,24 @@
 #include "train/study_files.h"
 
 /* The numbers that a source takes its weights from, in done.json. */
-static const char *source_key(const char *source)
-{
+static const char *source_key(const char *source) {
     if (strcmp(source, "validation_auc") == 0) return "auc";
     if (strcmp(source, "validation_accuracy") == 0) return "accuracy";
     return strcmp(source, "inverse_loss") == 0 ? "loss" : NULL;
 }
 
 /* The fold's job for one region of the mixture's expert. */
-static const ren__job *expert_job(const ren_study *study, int32_t fold, const ren__study_model *mixture, int32_t index)
-{
+static const ren__job *expert_job(const ren_study *study, int32_t fold, const ren__study_model *mixture,
+                                  int32_t index) {
     return ren__job_find(study, fold, mixture->expert * study->config->region_count + index);
 }
 
 /* A gate tells "nothing was given" by 0: the worst expert of a tiny validation set may earn just that. */
-static double above_nothing(double value)
-{
+static double above_nothing(double value) {
     return value > 1e-6 ? value : 1e-6;
 }
 
-static ren_status fit_gate(const ren_study *study, const ren__job *job, json_t *needs, ren_gate **gate)
-{
+static ren_status fit_gate(const ren_study *study, const ren__job *job, json_t *needs, ren_gate **gate) {
     const ren__study_config *config = study->config;
     const ren__study_model *model = &config->model[job->model];
     const ren__gate_entry *entry = &config->gate[config->mixture[model->mixture].gate];
@@ -57,8 +54,7 @@ out:
 }
 
 ren_status ren__ensemble_combine(const ren_gate *gate, const double probability[REN_REGION_COUNT],
-                                 ren__prediction *out)
-{
+                                 ren__prediction *out) {
     int32_t ran[REN_REGION_COUNT];
 
     for (int32_t region = 0; region < REN_REGION_COUNT; region++)
@@ -72,8 +68,7 @@ ren_status ren__ensemble_combine(const ren_gate *gate, const double probability[
 }
 
 /* The experts' validation predictions, REN_REGION_COUNT a scan of the cohort; NaN: did not run. */
-static ren_status read_experts(const ren_study *study, const ren__job *job, double *probability)
-{
+static ren_status read_experts(const ren_study *study, const ren__job *job, double *probability) {
     const ren__study_config *config = study->config;
     const size_t cells = (size_t)study->cohort->count * REN_REGION_COUNT;
     ren_status st = REN_OK;
@@ -82,8 +77,8 @@ static ren_status read_experts(const ren_study *study, const ren__job *job, doub
         probability[i] = NAN;
     for (int32_t i = 0; i < config->region_count && st == REN_OK; i++) {
         ren__predictions table = { .context = study->context };
-        char *path = ren__job_path(study, expert_job(study, job->fold, &config->model[job->model], i),
-                                   "validation.csv");
+        char *path =
+            ren__job_path(study, expert_job(study, job->fold, &config->model[job->model], i), "validation.csv");
         st = path ? ren__predictions_read(&table, study->cohort, path) : ren__out_of_memory();
         for (int32_t k = 0; k < table.count; k++)
             probability[(size_t)table.item[k].scan * REN_REGION_COUNT + (size_t)config->region[i]] =
@@ -95,8 +90,7 @@ static ren_status read_experts(const ren_study *study, const ren__job *job, doub
 }
 
 static ren_status combine_validation(const ren_study *study, const ren__job *job, const ren_gate *gate,
-                                     ren__predictions *out)
-{
+                                     ren__predictions *out) {
     ren_context *context = study->context;
     const uint8_t *sets = study->split->set + (size_t)job->fold * (size_t)study->split->patients;
     double *probability = NULL;
@@ -116,8 +110,7 @@ out:
 }
 
 /* What every scan gets where all regions run: the gate as a person reads it. */
-static ren_status add_weights(const ren_study *study, const ren_gate *gate, json_t *done)
-{
+static ren_status add_weights(const ren_study *study, const ren_gate *gate, json_t *done) {
     int32_t ran[REN_REGION_COUNT] = { 0 };
     double weight[REN_REGION_COUNT];
     json_t *weights = json_object();
@@ -134,18 +127,17 @@ out:
     return st;
 }
 
-ren_status ren__ensemble_run(ren_study *study, const ren__job *job)
-{
+ren_status ren__ensemble_run(ren_study *study, const ren__job *job) {
     const ren__study_config *config = study->config;
     const ren__mixture_entry *mixture = &config->mixture[config->model[job->model].mixture];
     const ren__gate_entry *entry = &config->gate[mixture->gate];
     ren__predictions validation = { .context = study->context };
     ren_gate *gate = NULL;
     char *path = ren__job_path(study, job, "model.safetensors");
-    json_t *done = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:[]}", "library", ren_version(), "job", job->id,
-                             "fold", (int)job->fold, "mixture", mixture->name, "gate", entry->name, "source",
-                             entry->source, "normalisation",
-                             entry->normalisation == REN_GATE_HIERARCHICAL ? "hierarchical" : "sum", "experts");
+    json_t *done =
+        json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:[]}", "library", ren_version(), "job", job->id, "fold",
+                  (int)job->fold, "mixture", mixture->name, "gate", entry->name, "source", entry->source,
+                  "normalisation", entry->normalisation == REN_GATE_HIERARCHICAL ? "hierarchical" : "sum", "experts");
     ren_status st = REN_OK;
 
     REN_TRY(ren__json_checked(done));
@@ -170,8 +162,7 @@ out:
 
 /* How the fold was chosen, for the record: every fold's validation AUC. */
 static ren_status choose_fold(const ren_study *study, int32_t model, json_t *folds, const ren__job **chosen,
-                              double *threshold)
-{
+                              double *threshold) {
     double best = -1.0;
     json_t *done = NULL;
     ren_status st = REN_OK;
@@ -191,14 +182,14 @@ static ren_status choose_fold(const ren_study *study, int32_t model, json_t *fol
         *chosen = job;
         *threshold = own;
     }
+    if (!*chosen) REN_FAIL(REN_E_FORMAT, "%s: no fold has a validation AUC", study->config->model[model].name);
 out:
     json_decref(done);
     return st;
 }
 
 static ren_status make_record(const ren_study *study, int32_t model, const ren__job **chosen, double *threshold,
-                              json_t **out)
-{
+                              json_t **out) {
     const ren__study_config *config = study->config;
     json_t *folds = json_array(), *record = NULL;
     ren_status st = REN_OK;
@@ -218,8 +209,7 @@ out:
     return st;
 }
 
-static ren_status load_experts(const ren_study *study, const ren__job *chosen, ren_expert **experts)
-{
+static ren_status load_experts(const ren_study *study, const ren__job *chosen, ren_expert **experts) {
     ren_status st = REN_OK;
 
     for (int32_t i = 0; i < study->config->region_count && st == REN_OK; i++) {
@@ -231,8 +221,7 @@ static ren_status load_experts(const ren_study *study, const ren__job *chosen, r
     return st;
 }
 
-ren_status ren__ensemble_write_model(ren_study *study, int32_t model, const char *path)
-{
+ren_status ren__ensemble_write_model(ren_study *study, int32_t model, const char *path) {
     ren_context *context = study->context;
     ren_expert *experts[REN_REGION_COUNT] = { NULL };
     ren_gate *gate = NULL;

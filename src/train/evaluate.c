@@ -14,8 +14,7 @@ enum { STORED_CAP = 256 << 20 };
 /* --------------------------------------------------------------------------------------------------- thresholds */
 
 /* All jobs must be done; their thresholds are all that is taken from them beside the models. */
-static ren_status read_thresholds(ren__evaluation *evaluation)
-{
+static ren_status read_thresholds(ren__evaluation *evaluation) {
     const ren_study *study = evaluation->study;
     const ren__study_config *config = study->config;
     ren_status st = REN_OK;
@@ -29,8 +28,8 @@ static ren_status read_thresholds(ren__evaluation *evaluation)
             if (st == REN_OK)
                 st = ren__job_number(done, job, "validation", "threshold", &to->threshold[REN__UNIT_SCAN][i]);
             if (st == REN_OK)
-                st = ren__job_number(done, job, "validation", "patient_threshold",
-                                     &to->threshold[REN__UNIT_PATIENT][i]);
+                st =
+                    ren__job_number(done, job, "validation", "patient_threshold", &to->threshold[REN__UNIT_PATIENT][i]);
             json_decref(done);
         }
     }
@@ -48,8 +47,7 @@ typedef struct fold_work {
     ren__run *run;
 } fold_work;
 
-static ren_status load_expert(const ren_study *study, const ren__job *job, ren_expert **expert)
-{
+static ren_status load_expert(const ren_study *study, const ren__job *job, ren_expert **expert) {
     char *path = ren__job_path(study, job, "model.safetensors");
     const ren_status st = path ? ren_expert_load(study->context, path, expert) : ren__out_of_memory();
 
@@ -57,8 +55,7 @@ static ren_status load_expert(const ren_study *study, const ren__job *job, ren_e
     return st;
 }
 
-static ren_status predict_expert(const fold_work *work, int32_t model)
-{
+static ren_status predict_expert(const fold_work *work, int32_t model) {
     ren__evaluation *evaluation = work->evaluation;
     const ren_study *study = evaluation->study;
     const ren__study_config *config = study->config;
@@ -91,8 +88,7 @@ out:
     return st;
 }
 
-static ren_status add_expert_rows(const fold_work *work, int32_t model)
-{
+static ren_status add_expert_rows(const fold_work *work, int32_t model) {
     ren_status st = REN_OK;
 
     for (int32_t i = 0; i < work->count && st == REN_OK; i++) {
@@ -107,8 +103,7 @@ static ren_status add_expert_rows(const fold_work *work, int32_t model)
 }
 
 /* A mixture from its experts' probabilities and the fold's gate: what ren_mixture_predict computes. */
-static ren_status add_mixture_rows(const fold_work *work, int32_t model)
-{
+static ren_status add_mixture_rows(const fold_work *work, int32_t model) {
     const ren_study *study = work->evaluation->study;
     const ren__study_config *config = study->config;
     const int32_t first = config->model[model].expert * config->region_count;
@@ -123,8 +118,7 @@ static ren_status add_mixture_rows(const fold_work *work, int32_t model)
         for (int32_t region = 0; region < REN_REGION_COUNT; region++)
             probability[region] = NAN;
         for (int32_t k = 0; k < config->region_count; k++)
-            probability[config->region[k]] =
-                work->probability[(size_t)(first + k) * (size_t)work->count + (size_t)i];
+            probability[config->region[k]] = work->probability[(size_t)(first + k) * (size_t)work->count + (size_t)i];
         st = ren__ensemble_combine(gate, probability, &item);
         if (st == REN_OK) st = ren__predictions_add(&to->test, &item);
     }
@@ -139,8 +133,7 @@ static ren_status add_mixture_rows(const fold_work *work, int32_t model)
     return st;
 }
 
-static ren_status predict_fold(ren__evaluation *evaluation, int32_t index, ren__run *run)
-{
+static ren_status predict_fold(ren__evaluation *evaluation, int32_t index, ren__run *run) {
     ren_context *context = evaluation->context;
     const ren_study *study = evaluation->study;
     const ren__study_config *config = study->config;
@@ -168,8 +161,7 @@ out:
 
 /* -------------------------------------------------------------------------------------------------------- files */
 
-static ren_status write_predictions(const ren__evaluation *evaluation)
-{
+static ren_status write_predictions(const ren__evaluation *evaluation) {
     const ren_study *study = evaluation->study;
     const ren__study_config *config = study->config;
     ren_status st = REN_OK;
@@ -191,8 +183,7 @@ static ren_status write_predictions(const ren__evaluation *evaluation)
     return st;
 }
 
-static ren_status write_text(const ren_study *study, const char *name, const ren_text *text)
-{
+static ren_status write_text(const ren_study *study, const char *name, const ren_text *text) {
     char *path = ren__path_join(study->context, study->folder, "%s", name);
     const ren_status st = path ? ren__file_write(path, ren_text_data(text), ren_text_size(text)) : ren__out_of_memory();
 
@@ -201,8 +192,7 @@ static ren_status write_text(const ren_study *study, const char *name, const ren
 }
 
 /* The JSON last: its presence means that the study has been evaluated. */
-static ren_status write_files(const ren__evaluation *evaluation, ren_text **json)
-{
+static ren_status write_files(const ren__evaluation *evaluation, ren_text **json) {
     ren_text *csv = NULL, *html = NULL, *text = NULL;
     json_t *tree = NULL;
     ren_status st = REN_OK;
@@ -228,8 +218,7 @@ out:
 }
 
 /* What is stored, or NULL, and how often the test folds have been read. */
-static ren_status read_stored(const ren_study *study, ren_text **text, int64_t *number)
-{
+static ren_status read_stored(const ren_study *study, ren_text **text, int64_t *number) {
     ren_context *context = study->context;
     char *path = ren__path_join(context, study->folder, "evaluation.json");
     char *bytes = NULL;
@@ -260,8 +249,7 @@ out:
 
 /* --------------------------------------------------------------------------------------------------- evaluation */
 
-static void evaluation_end(ren__evaluation *evaluation)
-{
+static void evaluation_end(ren__evaluation *evaluation) {
     const int32_t count = evaluation->model ? evaluation->study->config->model_count : 0;
 
     for (int32_t i = 0; i < count; i++) {
@@ -273,8 +261,7 @@ static void evaluation_end(ren__evaluation *evaluation)
     ren__free(evaluation->model);
 }
 
-static ren_status evaluate(ren_study *study, int64_t number, ren__run *run, ren_text **json)
-{
+static ren_status evaluate(ren_study *study, int64_t number, ren__run *run, ren_text **json) {
     ren_context *context = study->context;
     ren__evaluation evaluation = { .study = study, .context = context, .number = number };
     ren_status st = REN_OK;
@@ -295,10 +282,10 @@ out:
     return st;
 }
 
-ren_status ren_study_evaluate(ren_study *study, int32_t again, const ren_run_options *options, ren_text **json)
-{
+ren_status ren_study_evaluate(ren_study *study, int32_t again, const ren_run_options *options, ren_text **json) {
     ren_text *stored = NULL;
     int64_t number = 0;
+    char *folder = NULL;
     ren__run run;
     int lock = -1;
 
@@ -307,13 +294,18 @@ ren_status ren_study_evaluate(ren_study *study, int32_t again, const ren_run_opt
     REN_REQUIRE(study != NULL);
     ren_status st = ren__run_begin(&run, study->context, options);
     if (st != REN_OK) goto out;
-    REN_TRY(ren__folder_lock(study->folder, 1, &lock));
     REN_TRY(read_stored(study, &stored, &number));
     if (stored && !again) {
         *json = stored;
         stored = NULL;
         goto out;
     }
+    folder = ren__path_join(study->context, study->folder, "predictions");
+    if (!folder) {
+        st = ren__out_of_memory();
+        goto out;
+    }
+    REN_TRY(ren__folder_lock(folder, 0, &lock));
     REN_TRY(evaluate(study, number + 1, &run, json));
     REN_TRY(ren__run_progress(&run, "evaluating", 1.0));
 out:
@@ -322,6 +314,7 @@ out:
         *json = NULL;
     }
     ren__folder_unlock(lock);
+    ren__free(folder);
     ren_text_free(stored);
     return ren__run_end(&run, st);
 }

@@ -26,9 +26,9 @@ extern const ren__metric_name ren__metric_names[REN__METRIC_COUNT];
 /* Predictions of one model by unit, fold after fold. */
 typedef struct ren__sample {
     int32_t count;
-    int32_t *label, *unit; /* unit: number of the scan or patient */
-    double *score, *decision;             /* decision 0 or 1 */
-    int32_t begin[REN__FOLDS_MAX + 1];    /* of the folds that run */
+    int32_t *label, *unit;             /* unit: number of the scan or patient */
+    double *score, *decision;          /* decision 0 or 1 */
+    int32_t begin[REN__FOLDS_MAX + 1]; /* of the folds that run */
 } ren__sample;
 
 /* Metrics of a set; where it has one class only they are undefined, and only counts are set. */

@@ -20,8 +20,7 @@ const ren__metric_name ren__metric_names[REN__METRIC_COUNT] = {
     { "cross_entropy", "Cross-entropy", offsetof(ren__metrics, cross_entropy) },
 };
 
-static double metric(const ren__metrics *metrics, int32_t index)
-{
+static double metric(const ren__metrics *metrics, int32_t index) {
     double value;
 
     memcpy(&value, (const char *)metrics + ren__metric_names[index].offset, sizeof value);
@@ -30,8 +29,7 @@ static double metric(const ren__metrics *metrics, int32_t index)
 
 /* ------------------------------------------------------------------------------------------------------ samples */
 
-void ren__sample_free(ren__sample *sample)
-{
+void ren__sample_free(ren__sample *sample) {
     ren__free(sample->label);
     ren__free(sample->unit);
     ren__free(sample->score);
@@ -39,8 +37,7 @@ void ren__sample_free(ren__sample *sample)
     memset(sample, 0, sizeof *sample);
 }
 
-static ren_status sample_room(ren_context *context, ren__sample *sample, int32_t count)
-{
+static ren_status sample_room(ren_context *context, ren__sample *sample, int32_t count) {
     ren_status st = REN_OK;
 
     REN_CALLOC(sample->label, (size_t)count);
@@ -51,8 +48,7 @@ out:
     return st;
 }
 
-static void sample_add(ren__sample *sample, int32_t unit, int32_t label, double score, double threshold)
-{
+static void sample_add(ren__sample *sample, int32_t unit, int32_t label, double score, double threshold) {
     sample->unit[sample->count] = unit;
     sample->label[sample->count] = label;
     sample->score[sample->count] = score;
@@ -60,8 +56,7 @@ static void sample_add(ren__sample *sample, int32_t unit, int32_t label, double 
 }
 
 /* The rows of one fold; rows are in order of folds. */
-static int32_t rows_of(const ren__predictions *test, int32_t first, int32_t fold)
-{
+static int32_t rows_of(const ren__predictions *test, int32_t first, int32_t fold) {
     int32_t end = first;
 
     while (end < test->count && test->item[end].fold == fold)
@@ -71,8 +66,7 @@ static int32_t rows_of(const ren__predictions *test, int32_t first, int32_t fold
 
 /* Adds the patients of rows [first, end). */
 static ren_status add_patients(const ren__evaluation *evaluation, const ren__model_evaluation *model, int32_t first,
-                               int32_t end, double threshold, ren__sample *sample)
-{
+                               int32_t end, double threshold, ren__sample *sample) {
     ren_context *context = evaluation->context;
     const ren__cohort *cohort = evaluation->study->cohort;
     const int32_t count = end - first;
@@ -101,8 +95,7 @@ out:
     return st;
 }
 
-static ren_status make_samples(const ren__evaluation *evaluation, ren__model_evaluation *model)
-{
+static ren_status make_samples(const ren__evaluation *evaluation, ren__model_evaluation *model) {
     const ren__study_config *config = evaluation->study->config;
     const ren__cohort *cohort = evaluation->study->cohort;
     ren__sample *scans = &model->level[REN__UNIT_SCAN].sample, *patients = &model->level[REN__UNIT_PATIENT].sample;
@@ -131,8 +124,7 @@ out:
 
 /* Metrics of [begin, end) with the decisions that were made by each fold's threshold. */
 static ren_status measure_range(ren_context *context, const ren__sample *sample, int32_t begin, int32_t end,
-                                double threshold, ren__measured *out)
-{
+                                double threshold, ren__measured *out) {
     const int32_t *label = sample->label + begin;
     ren__metrics decided;
     ren_status st = REN_OK;
@@ -159,8 +151,7 @@ out:
 }
 
 /* Over the folds, with the unbiased variance. */
-static void average(ren__level *level, int32_t folds)
-{
+static void average(ren__level *level, int32_t folds) {
     level->averaged = 0;
     for (int32_t i = 0; i < folds; i++)
         level->averaged += level->fold[i].defined;
@@ -179,8 +170,7 @@ static void average(ren__level *level, int32_t folds)
 
 static const ren__comparison undefined = { NAN, NAN, NAN, NAN };
 
-static ren_status measure_model(ren__evaluation *evaluation, ren__model_evaluation *model, ren__run *run)
-{
+static ren_status measure_model(ren__evaluation *evaluation, ren__model_evaluation *model, ren__run *run) {
     ren_context *context = evaluation->context;
     const ren__study_config *config = evaluation->study->config;
     ren_status st = REN_OK;
@@ -215,15 +205,13 @@ typedef struct matched {
     double *a, *b;
 } matched;
 
-static void matched_free(matched *both)
-{
+static void matched_free(matched *both) {
     ren__free(both->label);
     ren__free(both->a);
     ren__free(both->b);
 }
 
-static ren_status match(const ren__evaluation *evaluation, int32_t a, int32_t b, matched *both)
-{
+static ren_status match(const ren__evaluation *evaluation, int32_t a, int32_t b, matched *both) {
     ren_context *context = evaluation->context;
     const ren__sample *first = &evaluation->model[a].level[REN__UNIT_PATIENT].sample;
     const ren__sample *second = &evaluation->model[b].level[REN__UNIT_PATIENT].sample;
@@ -251,8 +239,7 @@ out:
 }
 
 static ren_status compare(ren__evaluation *evaluation, int32_t a, int32_t b, ren__run *run, ren__pair *pair,
-                          ren__comparison *delong)
-{
+                          ren__comparison *delong) {
     ren_context *context = evaluation->context;
     matched both = { 0 };
     ren_status st = REN_OK;
@@ -262,8 +249,7 @@ static ren_status compare(ren__evaluation *evaluation, int32_t a, int32_t b, ren
     pair->patients = both.count;
     if (both.positives == 0 || both.positives == both.count) goto out;
     REN_TRY(ren__bootstrap_auc_difference(context, run, both.label, both.a, both.b, both.count,
-                                          REN__BOOTSTRAP_RESAMPLES, evaluation->study->config->seed,
-                                          &pair->bootstrap));
+                                          REN__BOOTSTRAP_RESAMPLES, evaluation->study->config->seed, &pair->bootstrap));
     pair->holm = pair->bootstrap.p;
     if (delong && both.positives > 1 && both.count - both.positives > 1)
         REN_TRY(ren__delong_difference(context, both.label, both.a, both.b, both.count, delong));
@@ -273,8 +259,7 @@ out:
 }
 
 /* Over folds: only ever a description, for five folds cannot give a p below 0.0625. */
-static ren_status describe_folds(ren__evaluation *evaluation)
-{
+static ren_status describe_folds(ren__evaluation *evaluation) {
     const ren__level *a = &evaluation->model[evaluation->primary.a].level[REN__UNIT_PATIENT];
     const ren__level *b = &evaluation->model[evaluation->primary.b].level[REN__UNIT_PATIENT];
     double difference[REN__FOLDS_MAX];
@@ -287,8 +272,7 @@ static ren_status describe_folds(ren__evaluation *evaluation)
     return ren__wilcoxon(evaluation->context, difference, count, NULL, &evaluation->wilcoxon);
 }
 
-static ren_status compare_others(ren__evaluation *evaluation, ren__run *run)
-{
+static ren_status compare_others(ren__evaluation *evaluation, ren__run *run) {
     ren_context *context = evaluation->context;
     const ren__study_config *config = evaluation->study->config;
     const int32_t mixture = config->expert_count * config->region_count;
@@ -313,8 +297,7 @@ out:
 }
 
 /* Patients with a prediction of any model. */
-static ren_status count_patients(ren__evaluation *evaluation)
-{
+static ren_status count_patients(ren__evaluation *evaluation) {
     ren_context *context = evaluation->context;
     uint8_t *seen = NULL;
     ren_status st = REN_OK;
@@ -332,8 +315,7 @@ out:
     return st;
 }
 
-ren_status ren__evaluation_measure(ren__evaluation *evaluation, ren__run *run)
-{
+ren_status ren__evaluation_measure(ren__evaluation *evaluation, ren__run *run) {
     const ren__study_config *config = evaluation->study->config;
     ren_status st = REN_OK;
 

@@ -10,8 +10,7 @@
 
 static const char *const unit_names[REN__UNIT_COUNT] = { "patient", "scan" };
 
-static double metric(const ren__metrics *metrics, int32_t index)
-{
+static double metric(const ren__metrics *metrics, int32_t index) {
     double value;
 
     memcpy(&value, (const char *)metrics + ren__metric_names[index].offset, sizeof value);
@@ -21,8 +20,7 @@ static double metric(const ren__metrics *metrics, int32_t index)
 /* --------------------------------------------------------------------------------------------------------- JSON */
 
 /* `fold` -1: pooled. */
-static ren_status measured_json(const ren__measured *from, int32_t fold, json_t **out)
-{
+static ren_status measured_json(const ren__measured *from, int32_t fold, json_t **out) {
     const ren__metrics *metrics = &from->metrics;
     json_t *object = json_object();
     ren_status st = REN_OK;
@@ -36,11 +34,11 @@ static ren_status measured_json(const ren__measured *from, int32_t fold, json_t 
         REN_TRY(ren__json_set(object, ren__metric_names[k].key,
                               from->defined ? ren__json_real(metric(metrics, k)) : json_null()));
     if (from->defined)
-        REN_TRY(ren__json_set(object, "confusion",
-                              json_pack("{s:i, s:i, s:i, s:i}", "true_negative", (int)metrics->confusion[0][0],
-                                        "false_positive", (int)metrics->confusion[0][1], "false_negative",
-                                        (int)metrics->confusion[1][0], "true_positive",
-                                        (int)metrics->confusion[1][1])));
+        REN_TRY(
+            ren__json_set(object, "confusion",
+                          json_pack("{s:i, s:i, s:i, s:i}", "true_negative", (int)metrics->confusion[0][0],
+                                    "false_positive", (int)metrics->confusion[0][1], "false_negative",
+                                    (int)metrics->confusion[1][0], "true_positive", (int)metrics->confusion[1][1])));
     *out = object;
     object = NULL;
 out:
@@ -48,13 +46,11 @@ out:
     return st;
 }
 
-static json_t *interval_json(const ren__comparison *from)
-{
+static json_t *interval_json(const ren__comparison *from) {
     return isnan(from->estimate) ? json_null() : json_pack("[f, f]", from->low, from->high);
 }
 
-static ren_status averages_json(const double values[REN__METRIC_COUNT], json_t *level, const char *key)
-{
+static ren_status averages_json(const double values[REN__METRIC_COUNT], json_t *level, const char *key) {
     json_t *object = json_object();
     ren_status st = ren__json_set(level, key, object);
 
@@ -63,8 +59,7 @@ static ren_status averages_json(const double values[REN__METRIC_COUNT], json_t *
     return st;
 }
 
-static ren_status level_json(const ren__evaluation *evaluation, const ren__level *from, json_t *model, int32_t unit)
-{
+static ren_status level_json(const ren__evaluation *evaluation, const ren__level *from, json_t *model, int32_t unit) {
     const ren__study_config *config = evaluation->study->config;
     json_t *level = json_object(), *measured = NULL;
     ren_status st = REN_OK;
@@ -89,8 +84,7 @@ out:
     return st;
 }
 
-static ren_status model_json(const ren__evaluation *evaluation, int32_t index, json_t *list)
-{
+static ren_status model_json(const ren__evaluation *evaluation, int32_t index, json_t *list) {
     const ren__study_config *config = evaluation->study->config;
     const ren__study_model *model = &config->model[index];
     const ren__model_evaluation *from = &evaluation->model[index];
@@ -116,8 +110,7 @@ out:
     return st;
 }
 
-static ren_status pair_json(const ren__evaluation *evaluation, const ren__pair *pair, json_t **out)
-{
+static ren_status pair_json(const ren__evaluation *evaluation, const ren__pair *pair, json_t **out) {
     const ren__study_config *config = evaluation->study->config;
     const ren__comparison *found = &pair->bootstrap;
     json_t *object = json_object();
@@ -138,8 +131,7 @@ out:
 }
 
 /* What is for description only is told apart by name and by a sentence. */
-static ren_status descriptive_json(const ren__evaluation *evaluation, json_t *tree)
-{
+static ren_status descriptive_json(const ren__evaluation *evaluation, json_t *tree) {
     json_t *object = json_object();
     ren_status st = REN_OK;
 
@@ -158,8 +150,7 @@ out:
     return st;
 }
 
-static ren_status comparisons_json(const ren__evaluation *evaluation, json_t *tree)
-{
+static ren_status comparisons_json(const ren__evaluation *evaluation, json_t *tree) {
     json_t *pair = NULL, *list = NULL;
     ren_status st = REN_OK;
 
@@ -170,8 +161,7 @@ static ren_status comparisons_json(const ren__evaluation *evaluation, json_t *tr
                                     "resamples", (int)REN__BOOTSTRAP_RESAMPLES, "seed",
                                     (json_int_t)evaluation->study->config->seed, "correction",
                                     "the primary comparison stands alone; all others are corrected by Holm")));
-    if (evaluation->primary.a >= 0)
-        REN_TRY(pair_json(evaluation, &evaluation->primary, &pair));
+    if (evaluation->primary.a >= 0) REN_TRY(pair_json(evaluation, &evaluation->primary, &pair));
     REN_TRY(ren__json_set(tree, "primary", pair ? pair : json_null()));
     list = json_array();
     REN_TRY(ren__json_set(tree, "others", list));
@@ -185,8 +175,7 @@ out:
     return st;
 }
 
-ren_status ren__evaluation_json(const ren__evaluation *evaluation, json_t **out)
-{
+ren_status ren__evaluation_json(const ren__evaluation *evaluation, json_t **out) {
     const ren__study_config *config = evaluation->study->config;
     json_t *tree = NULL, *list = NULL;
     ren_status st = REN_OK;
@@ -196,8 +185,7 @@ ren_status ren__evaluation_json(const ren__evaluation *evaluation, json_t **out)
                      ren_version(), "evaluations", (json_int_t)evaluation->number, "notice",
                      "research use only, not verified", "seed", (json_int_t)config->seed, "protocol",
                      config->protocol == REN__PROTOCOL_PAPER ? "paper" : "default", "folds", (int)config->folds,
-                     "folds_run", "tested_patients", (int)evaluation->patients, "tested_scans",
-                     (int)evaluation->scans);
+                     "folds_run", "tested_patients", (int)evaluation->patients, "tested_scans", (int)evaluation->scans);
     REN_TRY(ren__json_checked(tree));
     for (int32_t i = 0; i < config->run_count; i++)
         REN_TRY(ren__json_append(json_object_get(tree, "folds_run"), json_integer(config->run[i])));
@@ -215,22 +203,20 @@ out:
 
 /* ---------------------------------------------------------------------------------------------------------- CSV */
 
-static void number_field(ren_text *text, double value)
-{
+static void number_field(ren_text *text, double value) {
     ren__text_add(text, ",");
     if (!isnan(value)) ren__write_real(text, value);
 }
 
-static void row_begin(const ren__evaluation *evaluation, int32_t model, int32_t unit, const char *fold, ren_text *text)
-{
+static void row_begin(const ren__evaluation *evaluation, int32_t model, int32_t unit, const char *fold,
+                      ren_text *text) {
     const ren__study_model *of = &evaluation->study->config->model[model];
 
     ren__csv_add(text, of->name, 0);
     ren__text_addf(text, "%s,%s,%s", of->mixture >= 0 ? "mixture" : "expert", unit_names[unit], fold);
 }
 
-static void measured_row(const ren__measured *from, const ren__comparison *interval, ren_text *text)
-{
+static void measured_row(const ren__measured *from, const ren__comparison *interval, ren_text *text) {
     const ren__metrics *metrics = &from->metrics;
 
     ren__text_addf(text, ",%d,%d", metrics->count, metrics->positives);
@@ -246,16 +232,14 @@ static void measured_row(const ren__measured *from, const ren__comparison *inter
         ren__text_add(text, ",,,,\n");
 }
 
-static void averages_row(const double values[REN__METRIC_COUNT], ren_text *text)
-{
+static void averages_row(const double values[REN__METRIC_COUNT], ren_text *text) {
     ren__text_add(text, ",,,");
     for (int32_t k = 0; k < REN__METRIC_COUNT; k++)
         number_field(text, values[k]);
     ren__text_add(text, ",,,,,,\n");
 }
 
-static void level_rows(const ren__evaluation *evaluation, int32_t model, int32_t unit, ren_text *text)
-{
+static void level_rows(const ren__evaluation *evaluation, int32_t model, int32_t unit, ren_text *text) {
     const ren__study_config *config = evaluation->study->config;
     const ren__level *level = &evaluation->model[model].level[unit];
 
@@ -272,8 +256,7 @@ static void level_rows(const ren__evaluation *evaluation, int32_t model, int32_t
     measured_row(&level->pooled, unit == REN__UNIT_PATIENT ? &level->bootstrap : NULL, text);
 }
 
-ren_status ren__evaluation_csv(const ren__evaluation *evaluation, ren_text *text)
-{
+ren_status ren__evaluation_csv(const ren__evaluation *evaluation, ren_text *text) {
     ren__text_add(text, "model,kind,unit,fold,count,positives,threshold");
     for (int32_t k = 0; k < REN__METRIC_COUNT; k++)
         ren__text_addf(text, ",%s", ren__metric_names[k].key);

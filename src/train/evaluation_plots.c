@@ -14,16 +14,14 @@ const char *const ren__plot_colours[REN__PLOT_SERIES] = { "#2f7ed8", "#d9742b", 
 /* The square of a plot with axes from 0 to 1, in the viewBox's units. */
 enum { LEFT = 46, TOP = 10, SIDE = 300, PLOT_WIDTH = LEFT + SIDE + 14, PLOT_HEIGHT = TOP + SIDE + 44 };
 
-static void point(ren_text *text, double x, double y)
-{
+static void point(ren_text *text, double x, double y) {
     ren__add_fixed(text, LEFT + SIDE * x, 1);
     ren__text_add(text, ",");
     ren__add_fixed(text, TOP + SIDE * (1.0 - y), 1);
     ren__text_add(text, " ");
 }
 
-static void frame(ren_text *text, const char *label, const char *x_title, const char *y_title)
-{
+static void frame(ren_text *text, const char *label, const char *x_title, const char *y_title) {
     ren__text_addf(text, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", PLOT_WIDTH,
                    PLOT_HEIGHT, label);
     for (int tick = 0; tick <= 5; tick++) {
@@ -43,16 +41,14 @@ static void frame(ren_text *text, const char *label, const char *x_title, const 
                    y_title);
 }
 
-static int compare_scores(const void *items, size_t a, size_t b)
-{
+static int compare_scores(const void *items, size_t a, size_t b) {
     const double *score = items;
 
     return (score[a] > score[b]) - (score[a] < score[b]);
 }
 
 /* Units by rising score; NULL sets the text's status. The caller's. */
-static size_t *rising(const ren__evaluation *evaluation, const ren__sample *sample, ren_text *text)
-{
+static size_t *rising(const ren__evaluation *evaluation, const ren__sample *sample, ren_text *text) {
     const size_t count = (size_t)sample->count;
     size_t *order = ren__calloc(evaluation->context, count, sizeof *order);
 
@@ -64,8 +60,7 @@ static size_t *rising(const ren__evaluation *evaluation, const ren__sample *samp
 }
 
 /* From the highest score down; equal scores are one step, which is then a slope. */
-static void roc_line(const ren__evaluation *evaluation, const ren__level *level, const char *colour, ren_text *text)
-{
+static void roc_line(const ren__evaluation *evaluation, const ren__level *level, const char *colour, ren_text *text) {
     const ren__sample *sample = &level->sample;
     const double positives = level->pooled.metrics.positives, negatives = sample->count - positives;
     size_t *order = rising(evaluation, sample, text);
@@ -87,8 +82,7 @@ static void roc_line(const ren__evaluation *evaluation, const ren__level *level,
 }
 
 /* Where the fold's thresholds put the pooled decisions. */
-static void roc_dot(const ren__level *level, const char *colour, ren_text *text)
-{
+static void roc_dot(const ren__level *level, const char *colour, ren_text *text) {
     ren__text_add(text, "<circle cx=\"");
     ren__add_fixed(text, LEFT + SIDE * (1.0 - level->pooled.metrics.specificity), 1);
     ren__text_add(text, "\" cy=\"");
@@ -96,8 +90,7 @@ static void roc_dot(const ren__level *level, const char *colour, ren_text *text)
     ren__text_addf(text, "\" r=\"4.5\" fill=\"%s\" class=\"dot\"/>\n", colour);
 }
 
-void ren__plot_roc(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text)
-{
+void ren__plot_roc(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text) {
     frame(text, "ROC curves", "1 - specificity", "Sensitivity");
     for (int32_t i = count - 1; i >= 0; i--) { /* the first on top */
         const ren__level *level = &evaluation->model[models[i]].level[REN__UNIT_PATIENT];
@@ -110,8 +103,7 @@ void ren__plot_roc(const ren__evaluation *evaluation, const int32_t *models, int
 
 /* The bins of the calibration error: equal numbers of patients, by probability. */
 static void calibration_line(const ren__evaluation *evaluation, const ren__sample *sample, const char *colour,
-                             ren_text *text)
-{
+                             ren_text *text) {
     size_t *order = rising(evaluation, sample, text);
     double x[REN__CALIBRATION_BINS], y[REN__CALIBRATION_BINS];
     int bins = 0;
@@ -144,8 +136,7 @@ static void calibration_line(const ren__evaluation *evaluation, const ren__sampl
     ren__free(order);
 }
 
-void ren__plot_calibration(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text)
-{
+void ren__plot_calibration(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text) {
     frame(text, "Calibration curves", "Predicted probability", "Share of ILD");
     for (int32_t i = count - 1; i >= 0; i--)
         calibration_line(evaluation, &evaluation->model[models[i]].level[REN__UNIT_PATIENT].sample,
@@ -157,13 +148,11 @@ void ren__plot_calibration(const ren__evaluation *evaluation, const int32_t *mod
 
 enum { BAR_LEFT = 180, BAR_WIDTH = 520, BAR_STEP = 26, BAR_HEIGHT = 14, BAR_TOP = 6, BAR_RIGHT = 60 };
 
-static void bar_x(ren_text *text, double share)
-{
+static void bar_x(ren_text *text, double share) {
     ren__add_fixed(text, BAR_LEFT + BAR_WIDTH * share, 1);
 }
 
-static void bar_row(const ren__evaluation *evaluation, int32_t model, int y, ren_text *text)
-{
+static void bar_row(const ren__evaluation *evaluation, int32_t model, int y, ren_text *text) {
     const ren__study_config *config = evaluation->study->config;
     const ren__level *level = &evaluation->model[model].level[REN__UNIT_PATIENT];
     const int middle = y + BAR_HEIGHT / 2;
@@ -194,11 +183,11 @@ static void bar_row(const ren__evaluation *evaluation, int32_t model, int y, ren
     ren__text_add(text, "</text>\n");
 }
 
-void ren__plot_bars(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text)
-{
+void ren__plot_bars(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text) {
     const int bottom = BAR_TOP + BAR_STEP * count;
 
-    ren__text_addf(text, "<svg class=\"plot wide\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"AUC of the models\">\n",
+    ren__text_addf(text,
+                   "<svg class=\"plot wide\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"AUC of the models\">\n",
                    BAR_LEFT + BAR_WIDTH + BAR_RIGHT, bottom + 24);
     for (int tick = 0; tick <= 10; tick++) {
         const int x = BAR_LEFT + BAR_WIDTH * tick / 10;

@@ -23,16 +23,15 @@ static const char style[] =
     ".key{list-style:none;padding:0;margin:0 0 10px;display:flex;flex-wrap:wrap;gap:4px 22px}\n"
     ".key i{display:inline-block;width:14px;height:4px;border-radius:2px;margin:0 7px 3px 0;vertical-align:middle}\n"
     "tr.first th,tr.first td{font-weight:650}\n"
+    ".compact{font-size:13.5px}.compact th,.compact td{padding:5px 6px}.compact thead th{font-size:12px}\n"
     "@media print{.plots{grid-template-columns:1fr 1fr}.plot{max-width:80mm}.plot.wide{max-width:150mm}"
     "section{break-inside:avoid}}\n";
 
-static const char *name_of(const ren__evaluation *evaluation, int32_t model)
-{
+static const char *name_of(const ren__evaluation *evaluation, int32_t model) {
     return evaluation->study->config->model[model].name;
 }
 
-static void add_interval(ren_text *page, const ren__comparison *of, int decimals)
-{
+static void add_interval(ren_text *page, const ren__comparison *of, int decimals) {
     ren__text_add(page, "[");
     ren__add_fixed(page, of->low, decimals);
     ren__text_add(page, ", ");
@@ -41,19 +40,17 @@ static void add_interval(ren_text *page, const ren__comparison *of, int decimals
 }
 
 /* A bootstrap of 2,000 knows no p below 1 in 1,000. */
-static void add_p(ren_text *page, double p)
-{
+static void add_p(ren_text *page, double p) {
     if (isnan(p)) {
         ren__text_add(page, "-");
         return;
     }
-    ren__add_fixed(page, p, p < 0.01 ? 4 : 3);
+    ren__add_fixed(page, p, 3);
 }
 
 /* ------------------------------------------------------------------------------------------------------ heading */
 
-static void add_heading(const ren__evaluation *evaluation, ren_text *page)
-{
+static void add_heading(const ren__evaluation *evaluation, ren_text *page) {
     const ren__study_config *config = evaluation->study->config;
 
     ren__text_add(page, "<header><h1>");
@@ -70,24 +67,22 @@ static void add_heading(const ren__evaluation *evaluation, ren_text *page)
 }
 
 /* The model that stands at the top: the first of the primary comparison, else the first mixture, else the first. */
-static int32_t headline(const ren__evaluation *evaluation)
-{
+static int32_t headline(const ren__evaluation *evaluation) {
     const ren__study_config *config = evaluation->study->config;
 
     if (config->primary[0] >= 0) return config->primary[0];
     return config->mixture_count > 0 ? config->expert_count * config->region_count : 0;
 }
 
-static void add_primary(const ren__evaluation *evaluation, ren_text *page)
-{
+static void add_primary(const ren__evaluation *evaluation, ren_text *page) {
     const ren__pair *pair = &evaluation->primary;
-    const ren__level *b = pair->b >= 0 ? &evaluation->model[pair->b].level[REN__UNIT_PATIENT] : NULL;
 
-    if (pair->a < 0) {
+    if (pair->a < 0 || pair->b < 0) {
         ren__text_add(page, "<p>No primary comparison was named before training: what is compared below is "
                             "exploratory.</p>\n");
         return;
     }
+    const ren__level *b = &evaluation->model[pair->b].level[REN__UNIT_PATIENT];
     ren__text_add(page, "<p><b>Primary comparison</b>, named before training: ");
     ren__text_add_html(page, name_of(evaluation, pair->a));
     ren__text_add(page, " against ");
@@ -101,12 +96,13 @@ static void add_primary(const ren__evaluation *evaluation, ren_text *page)
     add_interval(page, &pair->bootstrap, 3);
     ren__text_add(page, ", p = <b>");
     add_p(page, pair->bootstrap.p);
-    ren__text_addf(page, "</b></p>\n<p class=\"note\">Paired bootstrap over %d patients, %d resamples, out-of-fold "
-                         "predictions of all folds pooled.</p>\n", pair->patients, REN__BOOTSTRAP_RESAMPLES);
+    ren__text_addf(page,
+                   "</b></p>\n<p class=\"note\">Paired bootstrap over %d patients, %d resamples, out-of-fold "
+                   "predictions of all folds pooled.</p>\n",
+                   pair->patients, REN__BOOTSTRAP_RESAMPLES);
 }
 
-static void add_outcome(const ren__evaluation *evaluation, ren_text *page)
-{
+static void add_outcome(const ren__evaluation *evaluation, ren_text *page) {
     const int32_t model = headline(evaluation);
     const ren__level *level = &evaluation->model[model].level[REN__UNIT_PATIENT];
 
@@ -123,8 +119,7 @@ static void add_outcome(const ren__evaluation *evaluation, ren_text *page)
 
 /* ------------------------------------------------------------------------------------------------------- tables */
 
-static void add_mean(ren_text *page, const ren__level *level)
-{
+static void add_mean(ren_text *page, const ren__level *level) {
     ren__text_add(page, "<td class=\"num\">");
     ren__add_fixed(page, level->mean[0], 3);
     if (!isnan(level->sd[0])) {
@@ -134,15 +129,13 @@ static void add_mean(ren_text *page, const ren__level *level)
     ren__text_add(page, "</td>");
 }
 
-static void add_cell(ren_text *page, double value, int decimals)
-{
+static void add_cell(ren_text *page, double value, int decimals) {
     ren__text_add(page, "<td class=\"num\">");
     ren__add_fixed(page, value, decimals);
     ren__text_add(page, "</td>");
 }
 
-static void add_model_row(const ren__evaluation *evaluation, int32_t model, enum ren__unit unit, ren_text *page)
-{
+static void add_model_row(const ren__evaluation *evaluation, int32_t model, enum ren__unit unit, ren_text *page) {
     const ren__model_evaluation *of = &evaluation->model[model];
     const ren__level *level = &of->level[unit];
     const ren__metrics *metrics = &level->pooled.metrics;
@@ -158,8 +151,9 @@ static void add_model_row(const ren__evaluation *evaluation, int32_t model, enum
         ren__text_add(page, "</td>");
     }
     add_mean(page, level);
-    const double values[] = { metrics->average_precision, metrics->accuracy, metrics->sensitivity, metrics->specificity,
-                              metrics->f1,                metrics->brier,    metrics->calibration_error };
+    const double values[] = { metrics->average_precision, metrics->accuracy, metrics->sensitivity,
+                              metrics->specificity,       metrics->f1,       metrics->brier,
+                              metrics->calibration_error };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         add_cell(page, defined ? values[i] : NAN, 3);
     add_cell(page, (double)of->parameters / 1e6, of->parameters < 10000000 ? 2 : 1);
@@ -168,16 +162,16 @@ static void add_model_row(const ren__evaluation *evaluation, int32_t model, enum
 }
 
 /* Mixtures first: they are what was built. */
-static void add_models(const ren__evaluation *evaluation, enum ren__unit unit, ren_text *page)
-{
+static void add_models(const ren__evaluation *evaluation, enum ren__unit unit, ren_text *page) {
     const ren__study_config *config = evaluation->study->config;
 
     ren__text_addf(page,
-                   "<div class=\"scroll\"><table><thead><tr><th>Model</th><th class=\"num\">%s</th><th class=\"num\">"
-                   "AUC</th>%s<th class=\"num\">AUC over folds</th><th class=\"num\">Avg. precision</th><th "
-                   "class=\"num\">Accuracy</th><th class=\"num\">Sensitivity</th><th class=\"num\">Specificity</th><th "
-                   "class=\"num\">F1</th><th class=\"num\">Brier</th><th class=\"num\">Calib. error</th><th "
-                   "class=\"num\">M param.</th><th class=\"num\">GFLOP</th></tr></thead>\n<tbody>\n",
+                   "<div class=\"scroll\"><table class=\"compact\"><thead><tr><th>Model</th><th "
+                   "class=\"num\">%s</th><th class=\"num\">"
+                   "AUC</th>%s<th class=\"num\">over folds</th><th class=\"num\">Av. prec.</th><th "
+                   "class=\"num\">Accuracy</th><th class=\"num\">Sens.</th><th class=\"num\">Spec.</th><th "
+                   "class=\"num\">F1</th><th class=\"num\">Brier</th><th class=\"num\">Calib. err.</th><th "
+                   "class=\"num\">M par.</th><th class=\"num\">GFLOP</th></tr></thead>\n<tbody>\n",
                    unit == REN__UNIT_PATIENT ? "Patients" : "Scans",
                    unit == REN__UNIT_PATIENT ? "<th class=\"num\">95 % interval</th>" : "");
     for (int32_t model = 0; model < config->model_count; model++)
@@ -187,8 +181,7 @@ static void add_models(const ren__evaluation *evaluation, enum ren__unit unit, r
     ren__text_add(page, "</tbody></table></div>\n");
 }
 
-static void add_pairs(const ren__evaluation *evaluation, ren_text *page)
-{
+static void add_pairs(const ren__evaluation *evaluation, ren_text *page) {
     if (evaluation->other_count == 0) return;
     ren__text_add(page, "<section><h2>Other comparisons</h2>\n<p class=\"note\">Exploratory; p corrected by Holm over "
                         "all rows.</p>\n<div class=\"scroll\"><table><thead><tr><th>Model</th><th>against</th><th "
@@ -213,8 +206,7 @@ static void add_pairs(const ren__evaluation *evaluation, ren_text *page)
     ren__text_add(page, "</tbody></table></div></section>\n");
 }
 
-static void add_folds(const ren__evaluation *evaluation, ren_text *page)
-{
+static void add_folds(const ren__evaluation *evaluation, ren_text *page) {
     const ren__study_config *config = evaluation->study->config;
 
     ren__text_add(page, "<details><summary>AUC of every fold, by patient</summary>\n<div class=\"scroll\"><table>"
@@ -237,8 +229,7 @@ static void add_folds(const ren__evaluation *evaluation, ren_text *page)
 /* ----------------------------------------------------------------------------------------------------- pictures */
 
 /* The primary pair, then mixtures. */
-static int32_t plotted(const ren__evaluation *evaluation, int32_t models[REN__PLOT_SERIES])
-{
+static int32_t plotted(const ren__evaluation *evaluation, int32_t models[REN__PLOT_SERIES]) {
     const ren__study_config *config = evaluation->study->config;
     int32_t count = 0;
 
@@ -253,8 +244,7 @@ static int32_t plotted(const ren__evaluation *evaluation, int32_t models[REN__PL
     return count;
 }
 
-static void add_curves(const ren__evaluation *evaluation, ren_text *page)
-{
+static void add_curves(const ren__evaluation *evaluation, ren_text *page) {
     int32_t models[REN__PLOT_SERIES];
     const int32_t count = plotted(evaluation, models);
 
@@ -269,12 +259,13 @@ static void add_curves(const ren__evaluation *evaluation, ren_text *page)
     ren__text_add(page, "<p class=\"note\">Patients of all folds. The dot is where the thresholds chosen on validation "
                         "lead.</p></div>\n<div><h3>Calibration</h3>\n");
     ren__plot_calibration(evaluation, models, count, page);
-    ren__text_addf(page, "<p class=\"note\">%d groups of equal size, by probability; on the dashed line probability is "
-                         "frequency.</p></div></div></section>\n", REN__CALIBRATION_BINS);
+    ren__text_addf(page,
+                   "<p class=\"note\">%d groups of equal size, by probability; on the dashed line probability is "
+                   "frequency.</p></div></div></section>\n",
+                   REN__CALIBRATION_BINS);
 }
 
-static ren_status add_regions(const ren__evaluation *evaluation, ren_text *page)
-{
+static ren_status add_regions(const ren__evaluation *evaluation, ren_text *page) {
     ren_context *context = evaluation->context;
     const ren__study_config *config = evaluation->study->config;
     int32_t *models = NULL, count = 0;
@@ -287,8 +278,10 @@ static ren_status add_regions(const ren__evaluation *evaluation, ren_text *page)
         if (config->model[model].mixture < 0) models[count++] = model;
     ren__text_add(page, "<section><h2>AUC by model and region</h2>\n");
     ren__plot_bars(evaluation, models, count, page);
-    ren__text_addf(page, "<p class=\"note\">By patient, all folds. Line: 95 %% interval (bootstrap)%s. Dashed: "
-                         "chance.</p>\n", config->run_count > 1 ? "; circles: single folds" : "");
+    ren__text_addf(page,
+                   "<p class=\"note\">By patient, all folds. Line: 95 %% interval (bootstrap)%s. Dashed: "
+                   "chance.</p>\n",
+                   config->run_count > 1 ? "; circles: single folds" : "");
     add_folds(evaluation, page);
     ren__text_add(page, "</section>\n");
 out:
@@ -298,8 +291,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------ methods */
 
-static void add_methods(const ren__evaluation *evaluation, ren_text *page)
-{
+static void add_methods(const ren__evaluation *evaluation, ren_text *page) {
     const ren__study_config *config = evaluation->study->config;
 
     ren__text_add(page, "<section><h2>How this was measured</h2>\n<dl>\n<dt>Split</dt><dd>");
@@ -323,8 +315,7 @@ static void add_methods(const ren__evaluation *evaluation, ren_text *page)
     ren__text_add(page, "</dd>\n</dl></section>\n");
 }
 
-ren_status ren__evaluation_html(const ren__evaluation *evaluation, ren_text *page)
-{
+ren_status ren__evaluation_html(const ren__evaluation *evaluation, ren_text *page) {
     ren_status st = REN_OK;
 
     ren__text_add(page, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "

@@ -11,17 +11,15 @@
 #include "train/study.h"
 #include "train/study_files.h"
 
-#define DONE_FILE "done.json"
-#define MODEL_FILE "model.safetensors"
+#define DONE_FILE       "done.json"
+#define MODEL_FILE      "model.safetensors"
 #define VALIDATION_FILE "validation.csv"
 
-char *ren__job_path(const ren_study *study, const ren__job *job, const char *file)
-{
+char *ren__job_path(const ren_study *study, const ren__job *job, const char *file) {
     return ren__path_join(study->context, study->folder, "jobs/%s%s%s", job->id, file[0] ? "/" : "", file);
 }
 
-int ren__job_done(const ren_study *study, const ren__job *job)
-{
+int ren__job_done(const ren_study *study, const ren__job *job) {
     char *path = ren__job_path(study, job, DONE_FILE);
     const int done = path && ren__path_exists(path);
 
@@ -29,15 +27,13 @@ int ren__job_done(const ren_study *study, const ren__job *job)
     return done;
 }
 
-const ren__job *ren__job_find(const ren_study *study, int32_t fold, int32_t model)
-{
+const ren__job *ren__job_find(const ren_study *study, int32_t fold, int32_t model) {
     for (int32_t i = 0; i < study->job_count; i++)
         if (study->job[i].fold == fold && study->job[i].model == model) return &study->job[i];
     return NULL;
 }
 
-ren_status ren__job_record(const ren_study *study, const ren__job *job, const char *needed_by, json_t **done)
-{
+ren_status ren__job_record(const ren_study *study, const ren__job *job, const char *needed_by, json_t **done) {
     char *path = ren__job_path(study, job, DONE_FILE);
     ren_status st;
 
@@ -51,13 +47,14 @@ ren_status ren__job_record(const ren_study *study, const ren__job *job, const ch
     return st;
 }
 
-ren_status ren__job_number(const json_t *done, const ren__job *job, const char *group, const char *key, double *value)
-{
+ren_status ren__job_number(const json_t *done, const ren__job *job, const char *group, const char *key, double *value) {
     const json_t *number = json_object_get(json_object_get(done, group), key);
 
     if (!json_is_number(number))
-        return ren__error(REN_E_FORMAT, "jobs/%s/" DONE_FILE ": \"%s\" has no number \"%s\": remove the job's folder and "
-                                        "run it again", job->id, group, key);
+        return ren__error(REN_E_FORMAT,
+                          "jobs/%s/" DONE_FILE ": \"%s\" has no number \"%s\": remove the job's folder and "
+                          "run it again",
+                          job->id, group, key);
     *value = json_number_value(number);
     return REN_OK;
 }
@@ -65,8 +62,7 @@ ren_status ren__job_number(const json_t *done, const ren__job *job, const char *
 /* --------------------------------------------------------------------------------------------------- validation */
 
 static ren_status measure_patients(ren_context *context, const ren__cohort *cohort, const int32_t *patient,
-                                   const double *score, int32_t count, ren__validation *out)
-{
+                                   const double *score, int32_t count, ren__validation *out) {
     ren__patient_means means = { 0 };
     int32_t *label = NULL;
     ren_status st = REN_OK;
@@ -85,8 +81,7 @@ out:
 }
 
 ren_status ren__validation_measure(const ren__cohort *cohort, const ren__predictions *predictions,
-                                   ren__validation *out)
-{
+                                   ren__validation *out) {
     ren_context *context = predictions->context;
     const int32_t count = predictions->count;
     int32_t *label = NULL, *patient = NULL;
@@ -114,15 +109,13 @@ out:
     return st;
 }
 
-static json_t *validation_json(const ren__validation *from)
-{
+static json_t *validation_json(const ren__validation *from) {
     return json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "scans", (int)from->scans, "patients",
                      (int)from->patients, "auc", from->auc, "accuracy", from->accuracy, "loss", from->loss, "threshold",
                      from->threshold, "patient_auc", from->patient_auc, "patient_threshold", from->patient_threshold);
 }
 
-ren_status ren__job_finish(ren_study *study, const ren__job *job, const ren__predictions *predictions, json_t *done)
-{
+ren_status ren__job_finish(ren_study *study, const ren__job *job, const ren__predictions *predictions, json_t *done) {
     ren__validation validation = { 0 };
     char *table = ren__job_path(study, job, VALIDATION_FILE), *path = ren__job_path(study, job, DONE_FILE);
     ren_status st = REN_OK;
@@ -146,8 +139,7 @@ out:
 /* ------------------------------------------------------------------------------------------------------ experts */
 
 /* A seed of its own for every job, whatever other jobs there are: FNV-1a of the ID, through Philox. */
-static uint64_t job_seed(uint64_t seed, const char *id)
-{
+static uint64_t job_seed(uint64_t seed, const char *id) {
     const uint32_t key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
     uint64_t hash = 0xCBF29CE484222325u;
     uint32_t out[4];
@@ -159,8 +151,7 @@ static uint64_t job_seed(uint64_t seed, const char *id)
     return (uint64_t)out[1] << 32 | out[0];
 }
 
-static const char *stop_name(ren__stop_reason reason)
-{
+static const char *stop_name(ren__stop_reason reason) {
     switch (reason) {
     case REN__STOP_PATIENCE:
         return "patience";
@@ -173,8 +164,7 @@ static const char *stop_name(ren__stop_reason reason)
 
 /* How the expert was trained: in its model file, and the beginning of done.json. */
 static ren_status make_record(const ren_study *study, const ren__job *job, const ren__train_outcome *outcome,
-                              json_t **out)
-{
+                              json_t **out) {
     const ren__study_config *config = study->config;
     const ren__study_model *model = &config->model[job->model];
     json_t *settings = ren__train_settings_json(&config->expert[model->expert].settings);
@@ -198,8 +188,7 @@ static ren_status make_record(const ren_study *study, const ren__job *job, const
 
 /* The expert's predictions for the fold's validation scans, by the code that predicts everywhere else. */
 static ren_status predict_validation(ren_study *study, const ren__job *job, const ren_expert *expert,
-                                     const int32_t *scans, int32_t count, ren__run *run, ren__predictions *out)
-{
+                                     const int32_t *scans, int32_t count, ren__run *run, ren__predictions *out) {
     ren_scan *scan = NULL;
     ren_status st = REN_OK;
 
@@ -223,8 +212,7 @@ out:
 
 /* From trained weights to a finished job. */
 static ren_status store_expert(ren_study *study, const ren__job *job, const ren__train_task *task,
-                               const ren__train_outcome *outcome, ren__run *run)
-{
+                               const ren__train_outcome *outcome, ren__run *run) {
     const ren__study_model *model = &study->config->model[job->model];
     ren__predictions validation = { .context = study->context };
     ren_expert *expert = NULL;
@@ -252,14 +240,12 @@ out:
     return st;
 }
 
-static void stage_part(ren__run *run, double begin, double end)
-{
+static void stage_part(ren__run *run, double begin, double end) {
     run->stage_begin = begin;
     run->stage_end = end;
 }
 
-static ren_status run_expert(ren_study *study, const ren__job *job, ren__run *run)
-{
+static ren_status run_expert(ren_study *study, const ren__job *job, ren__run *run) {
     ren_context *context = study->context;
     const ren__study_model *model = &study->config->model[job->model];
     const ren__expert_entry *entry = &study->config->expert[model->expert];
@@ -299,8 +285,7 @@ out:
 
 /* --------------------------------------------------------------------------------------------------- any job */
 
-static ren_status run_locked(ren_study *study, const ren__job *job, ren__run *run)
-{
+static ren_status run_locked(ren_study *study, const ren__job *job, ren__run *run) {
     ren_status st = REN_OK;
 
     if (ren__job_done(study, job)) return REN_OK; /* another process was faster */
@@ -310,8 +295,7 @@ static ren_status run_locked(ren_study *study, const ren__job *job, ren__run *ru
     return ren__study_gather(study, job->model, 1);
 }
 
-ren_status ren__job_run(ren_study *study, const ren__job *job, ren__run *run)
-{
+ren_status ren__job_run(ren_study *study, const ren__job *job, ren__run *run) {
     char *folder = NULL;
     int lock = -1;
     ren_status st = REN_OK;
@@ -331,8 +315,7 @@ out:
 
 /* ---------------------------------------------------------------------------------------------------- gathering */
 
-static ren_status gather_predictions(ren_study *study, int32_t model, const char *path)
-{
+static ren_status gather_predictions(ren_study *study, int32_t model, const char *path) {
     ren__predictions all = { .context = study->context };
     ren_status st = REN_OK;
 
@@ -350,8 +333,7 @@ out:
     return st;
 }
 
-ren_status ren__study_gather(ren_study *study, int32_t model, int anew)
-{
+ren_status ren__study_gather(ren_study *study, int32_t model, int anew) {
     const ren__study_model *of = &study->config->model[model];
     char *predictions = NULL, *file = NULL;
     ren_status st = REN_OK;

@@ -7,8 +7,7 @@
 #include "format/csv.h"
 #include "format/document_write.h"
 
-ren_status ren__predictions_add(ren__predictions *predictions, const ren__prediction *item)
-{
+ren_status ren__predictions_add(ren__predictions *predictions, const ren__prediction *item) {
     if (predictions->count == predictions->capacity) {
         const int32_t capacity = predictions->capacity > 0 ? 2 * predictions->capacity : 64;
         size_t bytes;
@@ -23,8 +22,7 @@ ren_status ren__predictions_add(ren__predictions *predictions, const ren__predic
     return REN_OK;
 }
 
-ren_status ren__predictions_append(ren__predictions *predictions, const ren__predictions *more)
-{
+ren_status ren__predictions_append(ren__predictions *predictions, const ren__predictions *more) {
     ren_status st = REN_OK;
 
     for (int32_t i = 0; i < more->count && st == REN_OK; i++)
@@ -32,8 +30,7 @@ ren_status ren__predictions_append(ren__predictions *predictions, const ren__pre
     return st;
 }
 
-void ren__predictions_free(ren__predictions *predictions)
-{
+void ren__predictions_free(ren__predictions *predictions) {
     ren__free(predictions->item);
     predictions->item = NULL;
     predictions->count = predictions->capacity = 0;
@@ -41,8 +38,7 @@ void ren__predictions_free(ren__predictions *predictions)
 
 /* ------------------------------------------------------------------------------------------------------ writing */
 
-static void add_row(ren_text *text, const ren__prediction *item, const ren__cohort *cohort)
-{
+static void add_row(ren_text *text, const ren__prediction *item, const ren__cohort *cohort) {
     const ren__dataset_item *scan = &cohort->item[item->scan];
     int first = 1;
 
@@ -60,8 +56,7 @@ static void add_row(ren_text *text, const ren__prediction *item, const ren__coho
     ren__text_add(text, "\n");
 }
 
-ren_status ren__predictions_write(const ren__predictions *predictions, const ren__cohort *cohort, const char *path)
-{
+ren_status ren__predictions_write(const ren__predictions *predictions, const ren__cohort *cohort, const char *path) {
     ren_text *text = NULL;
     ren_status st = REN_OK;
 
@@ -82,8 +77,7 @@ typedef struct columns {
     int32_t patient, scan, fold, set, probability, weights;
 } columns;
 
-static int find_columns(const ren__csv *table, columns *out)
-{
+static int find_columns(const ren__csv *table, columns *out) {
     out->patient = ren__csv_column(table, "patient");
     out->scan = ren__csv_column(table, "scan");
     out->fold = ren__csv_column(table, "fold");
@@ -95,8 +89,7 @@ static int find_columns(const ren__csv *table, columns *out)
 }
 
 /* "LUL=0.25 LLL=0.75" */
-static int parse_weights(const char *text, double weight[REN_REGION_COUNT])
-{
+static int parse_weights(const char *text, double weight[REN_REGION_COUNT]) {
     while (*text) {
         const size_t length = strcspn(text, " ");
         const char *equals = memchr(text, '=', length);
@@ -114,8 +107,7 @@ static int parse_weights(const char *text, double weight[REN_REGION_COUNT])
     return 1;
 }
 
-static int parse_row(const ren__csv *table, size_t row, const columns *column, ren__prediction *item)
-{
+static int parse_row(const ren__csv *table, size_t row, const columns *column, ren__prediction *item) {
     const char *set = ren__csv_get(table, row, column->set);
     int32_t number = 0;
     double fold;
@@ -132,8 +124,7 @@ static int parse_row(const ren__csv *table, size_t row, const columns *column, r
            parse_weights(ren__csv_get(table, row, column->weights), item->weight);
 }
 
-ren_status ren__predictions_read(ren__predictions *predictions, const ren__cohort *cohort, const char *path)
-{
+ren_status ren__predictions_read(ren__predictions *predictions, const ren__cohort *cohort, const char *path) {
     ren__csv *table = NULL;
     columns column;
     int32_t scan = 0;

@@ -9,7 +9,7 @@ typedef struct ren__prediction {
     int32_t scan; /* of the cohort */
     int32_t fold;
     enum ren__set set;
-    double probability; /* of label 1 */
+    double probability;              /* of label 1 */
     double weight[REN_REGION_COUNT]; /* mixtures: sum 1; experts: all 0 */
 } ren__prediction;
 

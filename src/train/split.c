@@ -13,13 +13,11 @@ enum { STREAM_FOLDS = 0x53500000, STREAM_HELD_OUT = 0x53510000 /* + fold */ };
 
 static const char *const set_names[REN__SET_COUNT] = { "train", "validation", "test" };
 
-const char *ren__set_name(enum ren__set set)
-{
+const char *ren__set_name(enum ren__set set) {
     return set_names[set];
 }
 
-static ren_status allocate(ren_context *context, int32_t folds, int32_t patients, ren__split **out)
-{
+static ren_status allocate(ren_context *context, int32_t folds, int32_t patients, ren__split **out) {
     size_t bytes;
 
     *out = NULL;
@@ -42,8 +40,7 @@ typedef struct stratum {
     int32_t *list;
 } stratum;
 
-static int32_t gather(const stratum *from, int32_t fold, int inside)
-{
+static int32_t gather(const stratum *from, int32_t fold, int inside) {
     int32_t count = 0;
 
     for (int32_t patient = 0; patient < from->patients; patient++)
@@ -53,8 +50,7 @@ static int32_t gather(const stratum *from, int32_t fold, int inside)
     return count;
 }
 
-static void shuffle(const stratum *of, int32_t count, uint64_t seed, uint32_t stream)
-{
+static void shuffle(const stratum *of, int32_t count, uint64_t seed, uint32_t stream) {
     ren__rng rng;
 
     ren__rng_init(&rng, seed, stream, (uint32_t)(of->label + 1));
@@ -63,8 +59,7 @@ static void shuffle(const stratum *of, int32_t count, uint64_t seed, uint32_t st
 
 /* Deals the strata one after the other, each going on where the last has ended, so that the folds' sizes differ by one
  * at most. */
-static void deal(const ren__split_options *options, stratum *work, int32_t *held_out)
-{
+static void deal(const ren__split_options *options, stratum *work, int32_t *held_out) {
     int32_t next = 0;
 
     for (int32_t label = options->stratified ? 0 : -1; label < (options->stratified ? 2 : 0); label++) {
@@ -76,15 +71,13 @@ static void deal(const ren__split_options *options, stratum *work, int32_t *held
     }
 }
 
-static int32_t validation_share(const ren__split_options *options, int32_t label, int32_t count)
-{
+static int32_t validation_share(const ren__split_options *options, int32_t label, int32_t count) {
     if (options->protocol == REN__PROTOCOL_PAPER) return label == 0 ? (count + 1) / 2 : count / 2;
     const int32_t share = (int32_t)floor(options->validation * count + 0.5);
     return share < 1 ? count > 1 : share >= count ? count - 1 : share;
 }
 
-static void fill_fold(const ren__split_options *options, stratum *work, int32_t fold, uint8_t *set)
-{
+static void fill_fold(const ren__split_options *options, stratum *work, int32_t fold, uint8_t *set) {
     const int paper = options->protocol == REN__PROTOCOL_PAPER; /* validation comes out of the held-out fold */
 
     for (int32_t patient = 0; patient < work->patients; patient++)
@@ -99,8 +92,7 @@ static void fill_fold(const ren__split_options *options, stratum *work, int32_t 
     }
 }
 
-static ren_status check_fold(const ren__split *split, const int32_t *labels, int32_t fold)
-{
+static ren_status check_fold(const ren__split *split, const int32_t *labels, int32_t fold) {
     int32_t counts[REN__SET_COUNT][2] = { { 0 } };
 
     for (int32_t patient = 0; patient < split->patients; patient++)
@@ -115,8 +107,7 @@ static ren_status check_fold(const ren__split *split, const int32_t *labels, int
 }
 
 ren_status ren__split_make(ren_context *context, const ren__split_options *options, const int32_t *labels,
-                           int32_t patients, ren__split **out)
-{
+                           int32_t patients, ren__split **out) {
     ren_status st = REN_OK;
     ren__split *split = NULL;
     int32_t *held_out = NULL;
@@ -142,8 +133,7 @@ out:
 }
 
 int32_t ren__split_scans(const ren__split *split, const ren__cohort *cohort, int32_t fold, enum ren__set set,
-                         int32_t *scans)
-{
+                         int32_t *scans) {
     const uint8_t *of = split->set + (size_t)fold * (size_t)split->patients;
     int32_t count = 0;
 
@@ -155,8 +145,7 @@ int32_t ren__split_scans(const ren__split *split, const ren__cohort *cohort, int
 /* ------------------------------------------------------------------------------------------------------ storing */
 
 /* One object a patient, still without scans. */
-static ren_status add_patients(const ren__split *split, const ren__cohort *cohort, json_t *list)
-{
+static ren_status add_patients(const ren__split *split, const ren__cohort *cohort, json_t *list) {
     ren_status st = REN_OK;
 
     for (int32_t patient = 0; patient < split->patients; patient++) {
@@ -177,8 +166,7 @@ out:
 }
 
 ren_status ren__split_write(ren_context *context, const ren__split *split, const ren__split_options *options,
-                            const ren__cohort *cohort, const char *path)
-{
+                            const ren__cohort *cohort, const char *path) {
     ren_status st = REN_OK;
     json_t *list = json_array();
     json_t *tree = json_pack("{s:i, s:I, s:s, s:b, s:i}", "format", 1, "seed", (json_int_t)options->seed, "protocol",
@@ -203,16 +191,15 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------ reading */
 
-static ren_status changed(const char *path)
-{
-    return ren__error(REN_E_STATE,
-                      "%s: the cohort's table has other patients, scans or labels now than when the split was made: put "
-                      "the table back, or start another folder",
-                      path);
+static ren_status changed(const char *path) {
+    return ren__error(
+        REN_E_STATE,
+        "%s: the cohort's table has other patients, scans or labels now than when the split was made: put "
+        "the table back, or start another folder",
+        path);
 }
 
-static ren_status read_sets(const json_t *entry, const char *path, int32_t patient, ren__split *split)
-{
+static ren_status read_sets(const json_t *entry, const char *path, int32_t patient, ren__split *split) {
     const json_t *sets = json_object_get(entry, "sets");
 
     for (int32_t fold = 0; fold < split->folds; fold++) {
@@ -229,15 +216,15 @@ static ren_status read_sets(const json_t *entry, const char *path, int32_t patie
 }
 
 /* Each scan of the table is the next one of its patient; in the end none may be left over. */
-static ren_status check_scans(const json_t *list, const char *path, const ren__cohort *cohort, int32_t *seen)
-{
+static ren_status check_scans(const json_t *list, const char *path, const ren__cohort *cohort, int32_t *seen) {
     for (int32_t scan = 0; scan < cohort->count; scan++) {
         const int32_t patient = cohort->patient[scan];
         const json_t *entry = json_array_get(list, (size_t)patient);
         const size_t index = (size_t)seen[patient]++;
         const char *name = json_string_value(json_array_get(json_object_get(entry, "scans"), index));
         const json_t *label = json_array_get(json_object_get(entry, "labels"), index);
-        if (!name || strcmp(name, cohort->item[scan].scan) != 0 || json_integer_value(label) != cohort->item[scan].label)
+        if (!name || strcmp(name, cohort->item[scan].scan) != 0 ||
+            json_integer_value(label) != cohort->item[scan].label)
             return changed(path);
     }
     for (int32_t patient = 0; patient < cohort->patient_count; patient++)
@@ -247,8 +234,7 @@ static ren_status check_scans(const json_t *list, const char *path, const ren__c
 }
 
 ren_status ren__split_read(ren_context *context, const char *path, const ren__cohort *cohort, int32_t folds,
-                           ren__split **out)
-{
+                           ren__split **out) {
     ren_status st = REN_OK;
     ren__split *split = NULL;
     int32_t *seen = NULL;

@@ -30,10 +30,9 @@ typedef struct ren__split_options {
 /*
  * Patients of each label (stratified; else all together) are shuffled and dealt to the folds in turn, which are the
  * held-out ones.
- * default: the held-out fold is the test set; `validation` of the other patients, of each label and at least one, is the
- *          validation set.
- * paper:   the held-out fold is halved into validation and test; all others train.
- * A set with patients of one label only is REN_E_DATA.
+ * default: the held-out fold is the test set; `validation` of the other patients, of each label and at least one, is
+ * the validation set. paper:   the held-out fold is halved into validation and test; all others train. A set with
+ * patients of one label only is REN_E_DATA.
  */
 ren_status ren__split_make(ren_context *context, const ren__split_options *options, const int32_t *labels,
                            int32_t patients, ren__split **out) REN_CHECKED;

@@ -9,8 +9,7 @@
 
 /* ------------------------------------------------------------------------------------------------------- making */
 
-static ren_status list_jobs(ren_study *study)
-{
+static ren_status list_jobs(ren_study *study) {
     ren_context *context = study->context;
     const ren__study_config *config = study->config;
     ren_status st = REN_OK;
@@ -29,8 +28,7 @@ out:
 }
 
 /* Takes over `config`, whatever happens. */
-static ren_status create(ren_context *context, const char *folder, ren__study_config *config, ren_study **out)
-{
+static ren_status create(ren_context *context, const char *folder, ren__study_config *config, ren_study **out) {
     ren_status st = REN_OK;
     ren_study *study = NULL;
 
@@ -54,8 +52,7 @@ out:
     return st;
 }
 
-void ren_study_free(ren_study *study)
-{
+void ren_study_free(ren_study *study) {
     if (!study) return;
     ren_context *context = study->context;
 
@@ -70,8 +67,7 @@ void ren_study_free(ren_study *study)
     ren__context_release(context);
 }
 
-static ren__split_options split_options(const ren__study_config *config)
-{
+static ren__split_options split_options(const ren__study_config *config) {
     return (ren__split_options){ .folds = config->folds,
                                  .validation = config->validation,
                                  .stratified = config->stratified,
@@ -79,8 +75,7 @@ static ren__split_options split_options(const ren__study_config *config)
                                  .seed = config->seed };
 }
 
-static ren_status create_dataset(ren_study *study)
-{
+static ren_status create_dataset(ren_study *study) {
     ren_context *context = study->context;
     char *scans = ren__path_join(context, study->folder, "scans");
     ren_status st;
@@ -92,8 +87,7 @@ static ren_status create_dataset(ren_study *study)
     return st;
 }
 
-ren_status ren__study_need_data(ren_study *study)
-{
+ren_status ren__study_need_data(ren_study *study) {
     ren_context *context = study->context;
     char *path = NULL;
     ren_status st = REN_OK;
@@ -116,8 +110,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------ opening */
 
-static ren_status make_folders(ren_context *context, const char *folder)
-{
+static ren_status make_folders(ren_context *context, const char *folder) {
     static const char *const names[] = { "jobs", "predictions", "models" };
     ren_status st = REN_OK;
 
@@ -130,8 +123,7 @@ static ren_status make_folders(ren_context *context, const char *folder)
 }
 
 /* The split first, the configuration last: a process that dies between leaves a folder that has not been started. */
-static ren_status start(ren_study *study, const char *config_path)
-{
+static ren_status start(ren_study *study, const char *config_path) {
     ren_context *context = study->context;
     const ren__split_options options = split_options(study->config);
     char *split_path = ren__path_join(context, study->folder, "split.json");
@@ -140,8 +132,8 @@ static ren_status start(ren_study *study, const char *config_path)
 
     if (!split_path) return ren__out_of_memory();
     REN_TRY(ren__cohort_read(context, study->config->root, study->config->table, &study->cohort));
-    REN_TRY(ren__split_make(context, &options, study->cohort->patient_label, study->cohort->patient_count,
-                            &study->split));
+    REN_TRY(
+        ren__split_make(context, &options, study->cohort->patient_label, study->cohort->patient_count, &study->split));
     REN_TRY(make_folders(context, study->folder));
     REN_TRY(ren__split_write(context, study->split, &options, study->cohort, split_path));
     REN_TRY(ren__yaml_write(context, study->config->tree, &text));
@@ -154,8 +146,7 @@ out:
     return st;
 }
 
-static ren_status go_on(ren_study *study, const char *config_path, int32_t resume)
-{
+static ren_status go_on(ren_study *study, const char *config_path, int32_t resume) {
     ren__study_config *stored = NULL;
     ren_status st = REN_OK;
 
@@ -166,8 +157,10 @@ static ren_status go_on(ren_study *study, const char *config_path, int32_t resum
         goto out;
     }
     if (!resume)
-        REN_FAIL(REN_E_STATE, "%s: this study has been started: go on with --resume (`resume` not 0), or take another "
-                              "folder", study->folder);
+        REN_FAIL(REN_E_STATE,
+                 "%s: this study has been started: go on with --resume (`resume` not 0), or take another "
+                 "folder",
+                 study->folder);
     REN_TRY(make_folders(study->context, study->folder));
     REN_TRY(ren__study_need_data(study));
 out:
@@ -176,8 +169,7 @@ out:
 }
 
 ren_status ren_study_open(ren_context *context, const char *config_path, const char *run_folder, int32_t resume,
-                          ren_study **out)
-{
+                          ren_study **out) {
     ren__study_config *config = NULL;
     ren_study *study = NULL;
     char *stored = NULL;
@@ -210,8 +202,7 @@ out:
     return ren__run_end(&run, st);
 }
 
-ren_status ren_study_load(ren_context *context, const char *run_folder, ren_study **out)
-{
+ren_status ren_study_load(ren_context *context, const char *run_folder, ren_study **out) {
     ren__study_config *config = NULL;
     char *stored = NULL;
     ren__run run;
@@ -237,24 +228,20 @@ out:
 
 /* --------------------------------------------------------------------------------------------------------- jobs */
 
-int32_t ren_study_job_count(const ren_study *study)
-{
+int32_t ren_study_job_count(const ren_study *study) {
     return study ? study->job_count : 0;
 }
 
-const char *ren_study_job_id(const ren_study *study, int32_t index)
-{
+const char *ren_study_job_id(const ren_study *study, int32_t index) {
     return study && index >= 0 && index < study->job_count ? study->job[index].id : NULL;
 }
 
-int32_t ren_study_job_done(const ren_study *study, int32_t index)
-{
+int32_t ren_study_job_done(const ren_study *study, int32_t index) {
     return study && index >= 0 && index < study->job_count && ren__job_done(study, &study->job[index]);
 }
 
 /* Gives the frame's progress the job's name. */
-static ren_status run_one(ren_study *study, const ren__job *job, ren__run *run)
-{
+static ren_status run_one(ren_study *study, const ren__job *job, ren__run *run) {
     run->stage = job->id;
     run->stage_begin = 0.0;
     run->stage_end = 1.0;
@@ -265,8 +252,7 @@ static ren_status run_one(ren_study *study, const ren__job *job, ren__run *run)
     return st;
 }
 
-ren_status ren_study_run_job(ren_study *study, const char *id, const ren_run_options *options)
-{
+ren_status ren_study_run_job(ren_study *study, const char *id, const ren_run_options *options) {
     const ren__job *job = NULL;
     ren__run run;
 
@@ -274,15 +260,16 @@ ren_status ren_study_run_job(ren_study *study, const char *id, const ren_run_opt
     for (int32_t i = 0; i < study->job_count && !job; i++)
         if (strcmp(study->job[i].id, id) == 0) job = &study->job[i];
     if (!job)
-        return ren__error(REN_E_NOT_FOUND, "there is no job \"%.80s\" in this study: the first is %s, --list-jobs names "
-                                           "all", id, study->job_count > 0 ? study->job[0].id : "missing");
+        return ren__error(REN_E_NOT_FOUND,
+                          "there is no job \"%.80s\" in this study: the first is %s, --list-jobs names "
+                          "all",
+                          id, study->job_count > 0 ? study->job[0].id : "missing");
     ren_status st = ren__run_begin(&run, study->context, options);
     if (st == REN_OK) st = run_one(study, job, &run);
     return ren__run_end(&run, st);
 }
 
-ren_status ren_study_run(ren_study *study, const ren_run_options *options)
-{
+ren_status ren_study_run(ren_study *study, const ren_run_options *options) {
     ren__run run;
 
     REN_REQUIRE(study != NULL);

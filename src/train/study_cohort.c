@@ -12,8 +12,7 @@ typedef struct columns {
     int32_t patient, scan, label, image, lobes;
 } columns;
 
-static ren_status find_columns(const ren__csv *table, const char *path, columns *out)
-{
+static ren_status find_columns(const ren__csv *table, const char *path, columns *out) {
     static const char *const names[] = { "patient", "scan", "label", "image", "lobes" };
     int32_t *const column[] = { &out->patient, &out->scan, &out->label, &out->image, &out->lobes };
 
@@ -30,15 +29,13 @@ static ren_status find_columns(const ren__csv *table, const char *path, columns 
 }
 
 /* A name in messages must not carry control characters, and one that climbs out of the folder is a mistake. */
-static int usable(const char *name)
-{
+static int usable(const char *name) {
     return name[0] != '\0' && ren__utf8_valid(name, strlen(name)) && !strpbrk(name, "\n\r\t") &&
            strcmp(name, "..") != 0 && strncmp(name, "../", 3) != 0 && !strstr(name, "/../");
 }
 
 static const char *below(ren__cohort *cohort, const char *root, const char *a, const char *separator, const char *b,
-                         const char *suffix)
-{
+                         const char *suffix) {
     char *path = a[0] == '/' && !suffix[0] ? ren__strdup(cohort->context, a)
                                            : ren__path_join(cohort->context, root, "%s%s%s%s", a, separator, b, suffix);
     const char *kept = path ? ren__arena_strdup(cohort->strings, path) : NULL;
@@ -48,8 +45,7 @@ static const char *below(ren__cohort *cohort, const char *root, const char *a, c
 }
 
 static ren_status read_row(ren__cohort *cohort, const ren__csv *table, const columns *column, const char *root,
-                           const char *path, size_t row)
-{
+                           const char *path, size_t row) {
     const char *patient = ren__csv_get(table, row, column->patient), *scan = ren__csv_get(table, row, column->scan);
     const char *label = ren__csv_get(table, row, column->label);
     ren__dataset_item *item = &cohort->item[row];
@@ -75,8 +71,7 @@ static ren_status read_row(ren__cohort *cohort, const ren__csv *table, const col
     return item->patient && item->scan && item->image && item->lobes ? REN_OK : ren__out_of_memory();
 }
 
-static int compare_items(const void *items, size_t a, size_t b)
-{
+static int compare_items(const void *items, size_t a, size_t b) {
     const ren__dataset_item *item = items;
     const int order = strcmp(item[a].patient, item[b].patient);
 
@@ -84,8 +79,7 @@ static int compare_items(const void *items, size_t a, size_t b)
 }
 
 /* Numbers the patients, by way of the rows in order of names. */
-static ren_status number_patients(ren__cohort *cohort, const char *path)
-{
+static ren_status number_patients(ren__cohort *cohort, const char *path) {
     ren_context *context = cohort->context;
     const ren__dataset_item *item = cohort->item;
     const size_t count = (size_t)cohort->count;
@@ -103,8 +97,7 @@ static ren_status number_patients(ren__cohort *cohort, const char *path)
             if (order[end] < least) least = order[end];
             if (end > begin && strcmp(item[order[end]].scan, item[order[end - 1]].scan) == 0)
                 REN_FAIL(REN_E_DATA, "%s: rows %zu and %zu have the same patient and scan (\"%s\")", path,
-                         order[end - 1] + 2, order[end] + 2,
-                         ren__quote(item[order[end]].scan, quoted, sizeof quoted));
+                         order[end - 1] + 2, order[end] + 2, ren__quote(item[order[end]].scan, quoted, sizeof quoted));
         }
         for (size_t i = begin; i < end; i++)
             first[order[i]] = (int32_t)least;
@@ -121,8 +114,7 @@ out:
     return st;
 }
 
-ren_status ren__cohort_read(ren_context *context, const char *root, const char *table_name, ren__cohort **out)
-{
+ren_status ren__cohort_read(ren_context *context, const char *root, const char *table_name, ren__cohort **out) {
     ren_status st = REN_OK;
     ren__cohort *cohort = NULL;
     ren__csv *table = NULL;
@@ -157,8 +149,7 @@ out:
     return st;
 }
 
-void ren__cohort_free(ren__cohort *cohort)
-{
+void ren__cohort_free(ren__cohort *cohort) {
     if (!cohort) return;
     ren_context *context = cohort->context;
 

@@ -10,7 +10,7 @@ typedef struct ren__cohort {
     ren__arena *strings;
     ren__dataset_item *item; /* in the table's order */
     int32_t count;
-    int32_t *patient;           /* of each scan; patients are numbered from 0 in order of their first row */
+    int32_t *patient; /* of each scan; patients are numbered from 0 in order of their first row */
     int32_t patient_count;
     const char **patient_name;
     int32_t *patient_label; /* 1: at least one of the patient's scans is positive */

@@ -14,15 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static ren_status io_error(const char *path, const char *what, int number)
-{
+static ren_status io_error(const char *path, const char *what, int number) {
     char text[128];
 
     return ren__error(REN_E_IO, "%s: %s: %s", path, what, strerror_r(number, text, sizeof text));
 }
 
-char *ren__path_join(ren_context *context, const char *folder, const char *format, ...)
-{
+char *ren__path_join(ren_context *context, const char *folder, const char *format, ...) {
     const size_t head = strlen(folder);
     const int slash = head > 0 && folder[head - 1] != '/';
     va_list arguments, again;
@@ -32,8 +30,7 @@ char *ren__path_join(ren_context *context, const char *folder, const char *forma
     const int tail = vsnprintf(NULL, 0, format, arguments);
     char *path = tail < 0 ? NULL : ren__alloc(context, head + (size_t)slash + (size_t)tail + 1);
     if (path) {
-        memcpy(path, folder, head);
-        if (slash) path[head] = '/';
+        snprintf(path, head + (size_t)slash + 1, "%s%s", folder, slash ? "/" : "");
         vsnprintf(path + head + (size_t)slash, (size_t)tail + 1, format, again);
     }
     va_end(again);
@@ -41,8 +38,7 @@ char *ren__path_join(ren_context *context, const char *folder, const char *forma
     return path;
 }
 
-ren_status ren__folder_make(const char *path)
-{
+ren_status ren__folder_make(const char *path) {
     struct stat what;
 
     if (mkdir(path, 0777) == 0) return REN_OK; /* less the umask */
@@ -52,15 +48,13 @@ ren_status ren__folder_make(const char *path)
     return REN_OK;
 }
 
-int ren__path_exists(const char *path)
-{
+int ren__path_exists(const char *path) {
     struct stat what;
 
     return stat(path, &what) == 0;
 }
 
-ren_status ren__path_resolve(ren_context *context, const char *path, char **out)
-{
+ren_status ren__path_resolve(ren_context *context, const char *path, char **out) {
     char *resolved = realpath(path, NULL);
 
     *out = NULL;
@@ -70,13 +64,11 @@ ren_status ren__path_resolve(ren_context *context, const char *path, char **out)
     return *out ? REN_OK : ren__out_of_memory();
 }
 
-void ren__file_remove(const char *path)
-{
+void ren__file_remove(const char *path) {
     unlink(path);
 }
 
-void ren__log_append(const char *path, const char *format, ...)
-{
+void ren__log_append(const char *path, const char *format, ...) {
     char line[512];
     struct tm parts;
     struct timespec now;
@@ -100,8 +92,7 @@ void ren__log_append(const char *path, const char *format, ...)
     close(file);
 }
 
-ren_status ren__folder_lock(const char *path, int wait, int *lock)
-{
+ren_status ren__folder_lock(const char *path, int wait, int *lock) {
     int locked;
 
     *lock = -1;
@@ -118,13 +109,11 @@ ren_status ren__folder_lock(const char *path, int wait, int *lock)
     return REN_OK;
 }
 
-void ren__folder_unlock(int lock)
-{
+void ren__folder_unlock(int lock) {
     if (lock >= 0) close(lock);
 }
 
-ren_status ren__json_file_write(ren_context *context, const char *path, const json_t *tree)
-{
+ren_status ren__json_file_write(ren_context *context, const char *path, const json_t *tree) {
     ren_status st = REN_OK;
     ren_text *text = NULL;
 
@@ -137,27 +126,22 @@ out:
     return st;
 }
 
-static ren_status no_memory(void)
-{
+static ren_status no_memory(void) {
     return ren__error(REN_E_MEMORY, "out of memory while a document was being made");
 }
 
-ren_status ren__json_set(json_t *object, const char *key, json_t *value)
-{
+ren_status ren__json_set(json_t *object, const char *key, json_t *value) {
     return json_object_set_new(object, key, value) == 0 ? REN_OK : no_memory(); /* refuses NULL */
 }
 
-ren_status ren__json_append(json_t *list, json_t *value)
-{
+ren_status ren__json_append(json_t *list, json_t *value) {
     return json_array_append_new(list, value) == 0 ? REN_OK : no_memory();
 }
 
-ren_status ren__json_checked(const json_t *value)
-{
+ren_status ren__json_checked(const json_t *value) {
     return value ? REN_OK : no_memory();
 }
 
-json_t *ren__json_real(double value)
-{
+json_t *ren__json_real(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }

@@ -4,12 +4,11 @@
 #include "train/config.h"
 #include "train/study_files.h"
 
-#define HEAD "study: s\ndata: {root: /nowhere}\n"
+#define HEAD   "study: s\ndata: {root: /nowhere}\n"
 #define EXPERT "experts:\n- {name: cnn, arch: cnn}\n"
-#define BODY HEAD EXPERT "gates:\n- {name: g, source: uniform}\nmixtures:\n- {name: ren, experts: cnn, gate: g}\n"
+#define BODY   HEAD EXPERT "gates:\n- {name: g, source: uniform}\nmixtures:\n- {name: ren, experts: cnn, gate: g}\n"
 
-static ren_status resolve(ren_context *context, const char *text, ren__study_config **out)
-{
+static ren_status resolve(ren_context *context, const char *text, ren__study_config **out) {
     json_t *tree = NULL;
     ren_status st = ren__yaml_parse(text, strlen(text), "test", &tree);
 
@@ -20,8 +19,7 @@ static ren_status resolve(ren_context *context, const char *text, ren__study_con
 }
 
 /* A configuration that must be refused, with these words. */
-static ren_status expect(ren_context *context, const char *text, ren_status code, const char *message)
-{
+static ren_status expect(ren_context *context, const char *text, ren_status code, const char *message) {
     ren_status st = REN_OK;
     ren__study_config *config = NULL;
 
@@ -31,8 +29,7 @@ out:
     return st;
 }
 
-static ren_status test_defaults(ren_context *context)
-{
+static ren_status test_defaults(ren_context *context) {
     ren_status st = REN_OK;
     ren__study_config *config = NULL;
 
@@ -71,8 +68,7 @@ static const char full[] =
     "mixtures:\n- {name: m, experts: b, gate: loss}\n- {name: n, experts: a, gate: auc}\n"
     "compare: {primary: [m, a.right_lung], others: [n]}\n";
 
-static ren_status test_all_settings(ren_context *context)
-{
+static ren_status test_all_settings(ren_context *context) {
     ren_status st = REN_OK;
     ren__study_config *config = NULL;
 
@@ -102,8 +98,7 @@ out:
 }
 
 /* What is written to config.yaml must read back as itself, down to the last default. */
-static ren_status test_resolved_form_is_fixed(ren_context *context)
-{
+static ren_status test_resolved_form_is_fixed(ren_context *context) {
     static const char *const texts[] = { BODY, full };
     ren_status st = REN_OK;
     ren__study_config *config = NULL, *again = NULL;
@@ -129,8 +124,7 @@ out:
     return st;
 }
 
-static ren_status test_first_difference_is_named(ren_context *context)
-{
+static ren_status test_first_difference_is_named(ren_context *context) {
     ren_status st = REN_OK;
     ren__study_config *a = NULL, *b = NULL;
 
@@ -154,8 +148,7 @@ typedef struct mistake {
     const char *message;
 } mistake;
 
-static ren_status expect_all(ren_context *context, const mistake *mistakes, size_t count)
-{
+static ren_status expect_all(ren_context *context, const mistake *mistakes, size_t count) {
     ren_status st = REN_OK;
 
     for (size_t i = 0; i < count && st == REN_OK; i++)
@@ -165,8 +158,7 @@ static ren_status expect_all(ren_context *context, const mistake *mistakes, size
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-static ren_status test_unknown_keys(ren_context *context)
-{
+static ren_status test_unknown_keys(ren_context *context) {
     static const mistake mistakes[] = {
         { BODY "splitt: {}\n", REN_E_FORMAT, "unknown key \"splitt\"; did you mean \"split\"?" },
         { "study: s\ndata: {rooot: x}\n", REN_E_FORMAT, "data: unknown key \"rooot\"; did you mean \"root\"?" },
@@ -185,14 +177,15 @@ static ren_status test_unknown_keys(ren_context *context)
     return expect_all(context, mistakes, COUNT(mistakes));
 }
 
-static ren_status test_what_later_versions_have(ren_context *context)
-{
+static ren_status test_what_later_versions_have(ren_context *context) {
     static const mistake mistakes[] = {
         { HEAD "experts:\n- {name: m, arch: mamba}\n", REN_E_UNSUPPORTED, "experts[0]: \"arch\": mamba" },
         { BODY "baselines:\n- {name: swin, arch: swin_unetr}\n", REN_E_UNSUPPORTED, "baselines" },
-        { HEAD EXPERT "gates:\n- {name: g, source: radiomics}\n", REN_E_UNSUPPORTED, "gates[0]: \"source\": radiomics" },
+        { HEAD EXPERT "gates:\n- {name: g, source: radiomics}\n", REN_E_UNSUPPORTED,
+          "gates[0]: \"source\": radiomics" },
         { HEAD EXPERT "gates:\n- {name: g, source: features}\n", REN_E_UNSUPPORTED, "features" },
-        { HEAD EXPERT "gates:\n- {name: g, source: uniform, mode: dynamic}\n", REN_E_UNSUPPORTED, "gates[0]: \"mode\"" },
+        { HEAD EXPERT "gates:\n- {name: g, source: uniform, mode: dynamic}\n", REN_E_UNSUPPORTED,
+          "gates[0]: \"mode\"" },
         { HEAD EXPERT "mixtures:\n- {name: m, arch: gating_vit}\n", REN_E_UNSUPPORTED, "mixtures[0]: \"arch\"" },
         { BODY "stages: []\n", REN_E_UNSUPPORTED, "\"stages\"" },
         { "study: s\ndata: {modalities: {}}\n", REN_E_UNSUPPORTED, "data: \"modalities\"" },
@@ -201,8 +194,7 @@ static ren_status test_what_later_versions_have(ren_context *context)
     return expect_all(context, mistakes, COUNT(mistakes));
 }
 
-static ren_status test_wrong_values(ren_context *context)
-{
+static ren_status test_wrong_values(ren_context *context) {
     static const mistake mistakes[] = {
         { "data: {}\n", REN_E_FORMAT, "\"study\" is missing" },
         { "study: s\n", REN_E_FORMAT, "\"data\" is missing" },
@@ -229,8 +221,7 @@ static ren_status test_wrong_values(ren_context *context)
     return expect_all(context, mistakes, COUNT(mistakes));
 }
 
-static ren_status test_wrong_references(ren_context *context)
-{
+static ren_status test_wrong_references(ren_context *context) {
     static const mistake mistakes[] = {
         { HEAD "experts:\n- {name: a, arch: cnn}\n- {name: a, arch: cnn}\n", REN_E_FORMAT,
           "experts[1]: another expert or mixture is called \"a\" too" },
@@ -238,7 +229,8 @@ static ren_status test_wrong_references(ren_context *context)
           REN_E_FORMAT, "mixtures[0]: another" },
         { HEAD EXPERT "gates:\n- {name: g, source: uniform}\n- {name: g, source: uniform}\n", REN_E_FORMAT,
           "gates[1]: another gate is called" },
-        { HEAD EXPERT "mixtures:\n- {name: m, experts: cnn, gate: g}\n", REN_E_FORMAT, "no entry of gates is called \"g\"" },
+        { HEAD EXPERT "mixtures:\n- {name: m, experts: cnn, gate: g}\n", REN_E_FORMAT,
+          "no entry of gates is called \"g\"" },
         { BODY "compare: {primary: [ren]}\n", REN_E_FORMAT, "a list of two models" },
         { BODY "compare: {primary: [ren, cnn]}\n", REN_E_FORMAT, "there is no model \"cnn\"" },
         { BODY "compare: {primary: [ren, ren]}\n", REN_E_FORMAT, "the same model twice" },
@@ -250,8 +242,7 @@ static ren_status test_wrong_references(ren_context *context)
     return expect_all(context, mistakes, COUNT(mistakes));
 }
 
-static ren_status test_read_names_the_file(ren_context *context)
-{
+static ren_status test_read_names_the_file(ren_context *context) {
     ren_status st = REN_OK;
     ren__study_config *config = NULL;
     char path[TEST_PATH], message[TEST_PATH];

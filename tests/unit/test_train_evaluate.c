@@ -12,15 +12,13 @@ static const char text[] =
     "experts:\n- {name: cnn, arch: cnn}\ngates:\n- {name: g, source: uniform}\n"
     "mixtures:\n- {name: ren, experts: cnn, gate: g}\ncompare: {primary: [ren, cnn.right_lung]}\n";
 
-static int label_of(int row)
-{
+static int label_of(int row) {
     const int scan = row / PATIENTS, patient = row % PATIENTS;
 
     return patient % 2 && (scan == 1 || patient > 4);
 }
 
-static double probability(int model, int row)
-{
+static double probability(int model, int row) {
     return (row * (7 + 4 * model) + 3) % 29 / 32.0 + (label_of(row) ? 0.1 * (1 + model) : 0.0);
 }
 
@@ -29,8 +27,7 @@ typedef struct fixture {
     ren__evaluation evaluation;
 } fixture;
 
-static ren_status read_cohort(ren_context *context, fixture *f)
-{
+static ren_status read_cohort(ren_context *context, fixture *f) {
     ren_status st = REN_OK;
     ren_text *table = NULL;
     char path[TEST_PATH];
@@ -48,14 +45,14 @@ out:
     return st;
 }
 
-static ren_status add_rows(fixture *f, int model)
-{
+static ren_status add_rows(fixture *f, int model) {
     ren_status st = REN_OK;
 
     for (int fold = 0; fold < FOLDS; fold++) {
         for (int row = 0; row < SCANS && st == REN_OK; row++) {
-            const ren__prediction item = { .scan = row, .fold = fold, .set = REN__SET_TEST,
-                                           .probability = probability(model % 2, row) };
+            const ren__prediction item = {
+                .scan = row, .fold = fold, .set = REN__SET_TEST, .probability = probability(model % 2, row)
+            };
             if (row % PATIENTS / 2 % 2 != fold || (model == 1 && row == 3)) continue; /* an empty region */
             st = ren__predictions_add(&f->evaluation.model[model].test, &item);
         }
@@ -63,8 +60,7 @@ static ren_status add_rows(fixture *f, int model)
     return st;
 }
 
-static ren_status setup(ren_context *context, fixture *f)
-{
+static ren_status setup(ren_context *context, fixture *f) {
     static const double threshold[REN__UNIT_COUNT][FOLDS] = { { 0.45, 0.55 }, { 0.5, 0.4 } };
     ren_status st = REN_OK;
     json_t *tree = NULL;
@@ -93,8 +89,7 @@ out:
     return st;
 }
 
-static void teardown(fixture *f)
-{
+static void teardown(fixture *f) {
     for (int model = 0; f->evaluation.model && model < MODELS; model++) {
         ren__predictions_free(&f->evaluation.model[model].test);
         for (int unit = 0; unit < REN__UNIT_COUNT; unit++)
@@ -106,8 +101,7 @@ static void teardown(fixture *f)
     ren__study_config_free(f->study.config);
 }
 
-static ren_status test_metrics_by_patient(ren_context *context)
-{
+static ren_status test_metrics_by_patient(ren_context *context) {
     ren_status st = REN_OK;
     fixture f;
 
@@ -131,8 +125,7 @@ out:
     return st;
 }
 
-static ren_status test_metrics_by_scan(ren_context *context)
-{
+static ren_status test_metrics_by_scan(ren_context *context) {
     ren_status st = REN_OK;
     fixture f;
 
@@ -142,7 +135,7 @@ static ren_status test_metrics_by_scan(ren_context *context)
     CHECK_NEAR(level->fold[1].metrics.auc, 0.9428571428571428, 1e-15);
     CHECK_NEAR(level->pooled.metrics.auc, 0.5857142857142857, 1e-15);
     CHECK_NEAR(level->pooled.metrics.accuracy, 0.4583333333333333, 1e-15);
-    CHECK(isnan(level->bootstrap.estimate)); /* scans of a patient are no sample */
+    CHECK(isnan(level->bootstrap.estimate));              /* scans of a patient are no sample */
     level = &f.evaluation.model[1].level[REN__UNIT_SCAN]; /* one scan had an empty region */
     CHECK_INT(level->pooled.metrics.count, SCANS - 1);
     CHECK_NEAR(level->pooled.metrics.auc, 0.6307692307692307, 1e-15);
@@ -154,8 +147,7 @@ out:
     return st;
 }
 
-static ren_status test_comparisons(ren_context *context)
-{
+static ren_status test_comparisons(ren_context *context) {
     ren_status st = REN_OK;
     fixture f;
 
@@ -164,8 +156,8 @@ static ren_status test_comparisons(ren_context *context)
     CHECK_INT(f.evaluation.primary.b, 1);
     CHECK_INT(f.evaluation.primary.patients, PATIENTS);
     CHECK_NEAR(f.evaluation.primary.bootstrap.estimate, 0.5833333333333334 - 0.6666666666666666, 1e-15);
-    CHECK_NEAR(f.evaluation.wilcoxon, 1.0, 0); /* one fold equal, one left */
-    CHECK_INT(f.evaluation.other_count, 1);    /* the other region */
+    CHECK_NEAR(f.evaluation.wilcoxon, 1.0, 0);                    /* one fold equal, one left */
+    CHECK_INT(f.evaluation.other_count, 1);                       /* the other region */
     CHECK_NEAR(f.evaluation.other[0].bootstrap.estimate, 0.0, 0); /* the same predictions */
     CHECK_NEAR(f.evaluation.other[0].holm, 1.0, 0);
 out:
@@ -173,8 +165,7 @@ out:
     return st;
 }
 
-static ren_status test_json_and_csv(ren_context *context)
-{
+static ren_status test_json_and_csv(ren_context *context) {
     ren_status st = REN_OK;
     fixture f;
     json_t *tree = NULL;
@@ -187,7 +178,8 @@ static ren_status test_json_and_csv(ren_context *context)
     const json_t *models = json_object_get(tree, "models");
     CHECK_INT(json_array_size(models), MODELS);
     const json_t *patient = json_object_get(json_array_get(models, 1), "patient");
-    CHECK_NEAR(json_number_value(json_object_get(json_object_get(patient, "pooled"), "auc")), 0.6666666666666666, 1e-15);
+    CHECK_NEAR(json_number_value(json_object_get(json_object_get(patient, "pooled"), "auc")), 0.6666666666666666,
+               1e-15);
     CHECK_NEAR(json_number_value(json_object_get(json_object_get(patient, "sd"), "auc")), 0.23570226039551587, 1e-15);
     CHECK_INT(json_array_size(json_object_get(patient, "folds")), FOLDS);
     CHECK_TEXT(json_string_value(json_object_get(json_object_get(tree, "primary"), "b")), "cnn.right_lung");
@@ -208,8 +200,7 @@ out:
     return st;
 }
 
-static ren_status test_page_stands_alone(ren_context *context)
-{
+static ren_status test_page_stands_alone(ren_context *context) {
     static const char *const without[] = { "http", "src=", "href=", "url(", "@import", "s <1>" };
     ren_status st = REN_OK;
     fixture f;
@@ -229,8 +220,7 @@ out:
 }
 
 /* A fold in which one label is missing has no AUC: it is left out and said so, never guessed. */
-static ren_status test_one_class_is_undefined(ren_context *context)
-{
+static ren_status test_one_class_is_undefined(ren_context *context) {
     ren_status st = REN_OK;
     fixture f;
     json_t *tree = NULL;
@@ -239,7 +229,8 @@ static ren_status test_one_class_is_undefined(ren_context *context)
     ren__model_evaluation *model = &f.evaluation.model[0];
     int32_t kept = 0;
     for (int32_t i = 0; i < model->test.count; i++)
-        if (model->test.item[i].fold == 1 || model->test.item[i].scan % 2 == 0) model->test.item[kept++] = model->test.item[i];
+        if (model->test.item[i].fold == 1 || model->test.item[i].scan % 2 == 0)
+            model->test.item[kept++] = model->test.item[i];
     model->test.count = kept;
     for (int model_index = 0; model_index < MODELS; model_index++)
         for (int unit = 0; unit < REN__UNIT_COUNT; unit++)
@@ -253,8 +244,8 @@ static ren_status test_one_class_is_undefined(ren_context *context)
     CHECK_INT(level->averaged, 1);
     CHECK_NEAR(level->mean[0], 1.0, 0);
     REN_TRY(ren__evaluation_json(&f.evaluation, &tree));
-    const json_t *folds = json_object_get(json_object_get(json_array_get(json_object_get(tree, "models"), 0), "patient"),
-                                          "folds");
+    const json_t *folds =
+        json_object_get(json_object_get(json_array_get(json_object_get(tree, "models"), 0), "patient"), "folds");
     CHECK(json_is_null(json_object_get(json_array_get(folds, 0), "auc")));
 out:
     json_decref(tree);
@@ -262,8 +253,7 @@ out:
     return st;
 }
 
-static ren_status test_predictions_round_trip(ren_context *context)
-{
+static ren_status test_predictions_round_trip(ren_context *context) {
     ren_status st = REN_OK;
     fixture f;
     static const char bad[] = "patient,scan,label,fold,set,probability,weights\nP0,S0,0,0,test,1.5,\n";

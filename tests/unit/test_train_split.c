@@ -6,19 +6,16 @@
 
 enum { PATIENTS = 47, POSITIVE = 17, FOLDS = 5 };
 
-static void make_labels(int32_t labels[PATIENTS])
-{
+static void make_labels(int32_t labels[PATIENTS]) {
     for (int i = 0; i < PATIENTS; i++)
         labels[i] = i * 20 % PATIENTS < POSITIVE; /* 20 is prime to 47 */
 }
 
-static int set_of(const ren__split *split, int fold, int patient)
-{
+static int set_of(const ren__split *split, int fold, int patient) {
     return split->set[fold * split->patients + patient];
 }
 
-static int count(const ren__split *split, const int32_t *labels, int fold, int set, int label)
-{
+static int count(const ren__split *split, const int32_t *labels, int fold, int set, int label) {
     int found = 0;
 
     for (int i = 0; i < split->patients; i++)
@@ -28,8 +25,7 @@ static int count(const ren__split *split, const int32_t *labels, int fold, int s
 
 static const ren__split_options standard = { FOLDS, 0.2, 1, REN__PROTOCOL_DEFAULT, 42 };
 
-static ren_status test_everyone_is_tested_once(ren_context *context)
-{
+static ren_status test_everyone_is_tested_once(ren_context *context) {
     ren_status st = REN_OK;
     ren__split *split = NULL;
     int32_t labels[PATIENTS];
@@ -47,8 +43,7 @@ out:
     return st;
 }
 
-static ren_status test_labels_are_spread(ren_context *context)
-{
+static ren_status test_labels_are_spread(ren_context *context) {
     ren_status st = REN_OK;
     ren__split *split = NULL;
     int32_t labels[PATIENTS];
@@ -56,9 +51,10 @@ static ren_status test_labels_are_spread(ren_context *context)
     make_labels(labels);
     REN_TRY(ren__split_make(context, &standard, labels, PATIENTS, &split));
     for (int fold = 0; fold < FOLDS; fold++) {
-        const int healthy = count(split, labels, fold, REN__SET_TEST, 0), ill = count(split, labels, fold, REN__SET_TEST, 1);
-        CHECK_INT(healthy, 6);                /* 30 in 5 folds */
-        CHECK(ill == 3 || ill == 4);          /* 17 in 5 folds */
+        const int healthy = count(split, labels, fold, REN__SET_TEST, 0),
+                  ill = count(split, labels, fold, REN__SET_TEST, 1);
+        CHECK_INT(healthy, 6);       /* 30 in 5 folds */
+        CHECK(ill == 3 || ill == 4); /* 17 in 5 folds */
         CHECK(healthy + ill == 9 || healthy + ill == 10);
         CHECK_INT(count(split, labels, fold, REN__SET_VALIDATION, 0), 5); /* a fifth of 24 is 4.8 */
         CHECK_INT(count(split, labels, fold, REN__SET_VALIDATION, 1), 3); /* of 13 or 14: 2.6, 2.8 */
@@ -68,8 +64,7 @@ out:
     return st;
 }
 
-static ren_status test_equal_seeds_equal_splits(ren_context *context)
-{
+static ren_status test_equal_seeds_equal_splits(ren_context *context) {
     ren_status st = REN_OK;
     ren__split *a = NULL, *b = NULL, *c = NULL;
     ren__split_options other = standard;
@@ -89,8 +84,7 @@ out:
     return st;
 }
 
-static ren_status test_paper_halves_the_held_out_fold(ren_context *context)
-{
+static ren_status test_paper_halves_the_held_out_fold(ren_context *context) {
     ren_status st = REN_OK;
     ren__split *split = NULL;
     ren__split_options paper = standard;
@@ -103,7 +97,8 @@ static ren_status test_paper_halves_the_held_out_fold(ren_context *context)
     for (int fold = 0; fold < FOLDS; fold++) {
         CHECK_INT(count(split, labels, fold, REN__SET_VALIDATION, 0), 3);
         CHECK_INT(count(split, labels, fold, REN__SET_TEST, 0), 3);
-        CHECK(abs(count(split, labels, fold, REN__SET_VALIDATION, 1) - count(split, labels, fold, REN__SET_TEST, 1)) <= 1);
+        CHECK(abs(count(split, labels, fold, REN__SET_VALIDATION, 1) - count(split, labels, fold, REN__SET_TEST, 1)) <=
+              1);
         for (int i = 0; i < PATIENTS; i++)
             outside[i] += set_of(split, fold, i) != REN__SET_TRAINING;
     }
@@ -114,14 +109,14 @@ out:
     return st;
 }
 
-static ren_status test_one_class_is_refused(ren_context *context)
-{
+static ren_status test_one_class_is_refused(ren_context *context) {
     ren_status st = REN_OK;
     ren__split *split = NULL;
     ren__split_options loose = standard;
     const int32_t four[12] = { 1, 1, 1, 1 }, one[12] = { 1 };
 
-    CHECK_FAILS(ren__split_make(context, &standard, four, 12, &split), REN_E_DATA, "the test set has 2 patients of label 0 and 0");
+    CHECK_FAILS(ren__split_make(context, &standard, four, 12, &split), REN_E_DATA,
+                "the test set has 2 patients of label 0 and 0");
     loose.stratified = 0;
     CHECK_FAILS(ren__split_make(context, &loose, one, 12, &split), REN_E_DATA, "fold 0");
     loose.folds = 20; /* more folds than patients */
@@ -133,8 +128,7 @@ out:
 }
 
 /* A table with two scans a patient, in mixed order, written for the case at hand. */
-static ren_status write_table(ren_context *context, const char *path, const char *last_row)
-{
+static ren_status write_table(ren_context *context, const char *path, const char *last_row) {
     ren_status st = REN_OK;
     ren_text *text = NULL;
 
@@ -151,8 +145,7 @@ out:
     return st;
 }
 
-static ren_status test_table(ren_context *context)
-{
+static ren_status test_table(ren_context *context) {
     ren_status st = REN_OK;
     ren__cohort *cohort = NULL;
     char path[TEST_PATH], folder[TEST_PATH];
@@ -175,8 +168,7 @@ out:
     return st;
 }
 
-static ren_status expect_row_error(ren_context *context, const char *row, const char *message)
-{
+static ren_status expect_row_error(ren_context *context, const char *row, const char *message) {
     ren_status st = REN_OK;
     ren__cohort *cohort = NULL;
     char path[TEST_PATH], folder[TEST_PATH];
@@ -190,8 +182,7 @@ out:
     return st;
 }
 
-static ren_status test_table_errors(ren_context *context)
-{
+static ren_status test_table_errors(ren_context *context) {
     ren_status st = REN_OK;
     ren__cohort *cohort = NULL;
     char path[TEST_PATH];
@@ -209,8 +200,7 @@ out:
     return st;
 }
 
-static ren_status test_stored_split(ren_context *context)
-{
+static ren_status test_stored_split(ren_context *context) {
     ren_status st = REN_OK;
     ren__cohort *cohort = NULL;
     ren__split *split = NULL, *again = NULL;

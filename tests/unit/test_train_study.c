@@ -20,8 +20,7 @@ static const char settings[] = "data: {root: %s, preset: {size: [16, 16, 16]}}\n
                                "compare: {primary: [ren, cnn.left_lung]}\n";
 
 /* The cohort, made once for all cases, and a configuration beside it. */
-static ren_status prepare(ren_context *context, int epochs, const char *name, char config[TEST_PATH])
-{
+static ren_status prepare(ren_context *context, int epochs, const char *name, char config[TEST_PATH]) {
     ren_status st = REN_OK;
     ren_phantom_options options;
     char cohort[TEST_PATH], table[TEST_PATH + 16], text[2 * TEST_PATH] = "study: test\nseed: 5\n";
@@ -48,8 +47,7 @@ out:
 }
 
 /* Not 0 where both run folders have this file with the same bytes. */
-static int same_file(ren_context *context, const char *a, const char *b, const char *name)
-{
+static int same_file(ren_context *context, const char *a, const char *b, const char *name) {
     char *path[2] = { ren__path_join(context, a, "%s", name), ren__path_join(context, b, "%s", name) };
     char *bytes[2] = { NULL, NULL };
     size_t size[2] = { 0, 0 };
@@ -79,8 +77,7 @@ static const char *const results[] = {
     "models/ren.safetensors",
 };
 
-static ren_status expect_same(ren_context *context, const char *a, const char *b)
-{
+static ren_status expect_same(ren_context *context, const char *a, const char *b) {
     ren_status st = REN_OK;
 
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
@@ -88,8 +85,7 @@ static ren_status expect_same(ren_context *context, const char *a, const char *b
     return st;
 }
 
-static ren_status run_whole(ren_context *context, const char *config, const char *folder)
-{
+static ren_status run_whole(ren_context *context, const char *config, const char *folder) {
     ren_study *study = NULL;
     ren_status st = REN_OK;
 
@@ -101,8 +97,7 @@ out:
 }
 
 /* A process that is killed knows nothing of it. First of the cases: a child has no pool once its parent had one. */
-static ren_status test_killed_at_any_moment(ren_context *unused)
-{
+static ren_status test_killed_at_any_moment(ren_context *unused) {
     ren_status st = REN_OK;
     ren_context *context = NULL;
     ren_context_options options;
@@ -136,8 +131,7 @@ out:
     return st;
 }
 
-static ren_status test_jobs_and_needs(ren_context *context)
-{
+static ren_status test_jobs_and_needs(ren_context *context) {
     static const char *const ids[JOBS] = { "fold0.cnn.left_lung", "fold0.cnn.right_lung", "fold0.ren",
                                            "fold1.cnn.left_lung", "fold1.cnn.right_lung", "fold1.ren" };
     ren_status st = REN_OK;
@@ -167,8 +161,7 @@ out:
     return st;
 }
 
-static ren_status test_folders_are_kept_apart(ren_context *context)
-{
+static ren_status test_folders_are_kept_apart(ren_context *context) {
     ren_status st = REN_OK;
     ren_study *study = NULL;
     char config[TEST_PATH], other[TEST_PATH], folder[TEST_PATH], missing[TEST_PATH];
@@ -194,18 +187,17 @@ typedef struct clock_of_cancel {
     int left;
 } clock_of_cancel;
 
-static int32_t cancel_after(void *user)
-{
+static int32_t cancel_after(void *user) {
     clock_of_cancel *counter = user;
 
     return --counter->left < 0;
 }
 
 /* In one go; and job by job, in another order, each cancelled a few times, by a library that is loaded anew. */
-static ren_status test_pieces_give_the_same_bytes(ren_context *context)
-{
-    static const char *const order[JOBS] = { "fold1.cnn.right_lung", "fold0.cnn.left_lung", "fold0.cnn.right_lung",
-                                             "fold0.ren", "fold1.cnn.left_lung", "fold1.ren" };
+static ren_status test_pieces_give_the_same_bytes(ren_context *context) {
+    static const char *const order[JOBS] = { "fold1.cnn.right_lung", "fold0.cnn.left_lung",
+                                             "fold0.cnn.right_lung", "fold0.ren",
+                                             "fold1.cnn.left_lung",  "fold1.ren" };
     ren_status st = REN_OK;
     ren_study *study = NULL;
     char config[TEST_PATH], whole[TEST_PATH], pieces[TEST_PATH];
@@ -233,8 +225,7 @@ out:
     return st;
 }
 
-static ren_status check_evaluation(const ren_text *json, int number)
-{
+static ren_status check_evaluation(const ren_text *json, int number) {
     ren_status st = REN_OK;
     json_t *tree = NULL;
 
@@ -247,8 +238,7 @@ out:
     return st;
 }
 
-static ren_status test_evaluation_is_stored(ren_context *context)
-{
+static ren_status test_evaluation_is_stored(ren_context *context) {
     ren_status st = REN_OK;
     ren_study *study = NULL;
     ren_text *first = NULL, *stored = NULL, *again = NULL;
@@ -275,8 +265,7 @@ out:
 }
 
 /* The model that is kept says about a test scan what evaluation has said. */
-static ren_status test_model_agrees_with_evaluation(ren_context *context)
-{
+static ren_status test_model_agrees_with_evaluation(ren_context *context) {
     ren_status st = REN_OK;
     ren_study *study = NULL;
     ren_mixture *mixture = NULL;
@@ -321,8 +310,7 @@ out:
     return st;
 }
 
-static ren_status test_failing_allocations(ren_context *context)
-{
+static ren_status test_failing_allocations(ren_context *context) {
     ren_status st = REN_OK;
     ren_study *study = NULL;
     char config[TEST_PATH], folder[TEST_PATH], name[32];
