@@ -103,7 +103,8 @@ static ren_status add_array(ren_context *context, array_list *list, const char *
 
 /* Every array of the state, in one order for writing and reading. */
 static ren_status list_arrays(ren_context *context, const ren__train_state *s, array_list *list) {
-    static const char *const moments[] = { "moment0.", "moment1." };
+    static const char *const moments[] = { "moment0.", "moment1." }; /* an optimiser has two at most */
+    enum { MOMENTS = sizeof moments / sizeof *moments };
     ren_status st = REN_OK;
     const int32_t count = ren__weights_count(s->weights);
     int32_t trained = 0;
@@ -113,7 +114,7 @@ static ren_status list_arrays(ren_context *context, const ren__train_state *s, a
         REN_TRY(add_array(context, list, "weights.", s->weights, i, ren__weights_data(s->weights, i)));
         REN_TRY(add_array(context, list, "best.", s->best, i, ren__weights_data(s->best, i)));
         if (!ren__weights_trained(s->weights, i)) continue;
-        for (int32_t m = 0; m < ren__optimiser_moments(s->optimiser); m++)
+        for (int32_t m = 0; m < ren__optimiser_moments(s->optimiser) && m < MOMENTS; m++)
             REN_TRY(
                 add_array(context, list, moments[m], s->weights, i, ren__optimiser_moment(s->optimiser, m, trained)));
         trained++;

@@ -108,7 +108,8 @@ ren_status ren__dataset_create(ren_context *context, const char *cache_folder, c
     REN_CALLOC(dataset->item, (size_t)count);
     REN_CALLOC(dataset->patient, (size_t)count);
     REN_CALLOC(dataset->key, (size_t)count);
-    REN_CALLOC(dataset->slot, (size_t)count * REN_REGION_COUNT);
+    dataset->slot = ren__calloc(context, (size_t)count * REN_REGION_COUNT, sizeof(patch *));
+    if (!dataset->slot) REN_TRY(ren__out_of_memory());
     dataset->count = count;
     for (int32_t i = 0; i < count; i++)
         REN_TRY(copy_item(dataset, i, &items[i]));
@@ -175,7 +176,9 @@ static ren_status describe_image(ren_context *context, ren_text *text, const cha
     if (st != REN_OK || length < 4 || strcmp(path + length - 4, ".hdr") != 0) return st;
     pair = ren__strdup(context, path);
     if (!pair) return ren__out_of_memory();
-    memcpy(pair + length - 4, ".img", 4);
+    pair[length - 3] = 'i';
+    pair[length - 2] = 'm';
+    pair[length - 1] = 'g';
     st = describe_file(text, pair);
     ren__free(pair);
     return st;

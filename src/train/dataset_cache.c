@@ -13,10 +13,17 @@ static int64_t cell_at(const int64_t size[3], int64_t d, int64_t h, int64_t w) {
     return (d * size[1] + h) * size[2] + w;
 }
 
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 /* Compared as bits: what is left out must come back as it was. */
 static int same_as_first(const ren_scan *scan, int64_t cell) {
-    return scan->lobe[cell] == scan->lobe[0] && memcmp(&scan->image[cell], &scan->image[0], sizeof(float)) == 0 &&
-           (!scan->label || memcmp(&scan->label[cell], &scan->label[0], sizeof(float)) == 0);
+    return scan->lobe[cell] == scan->lobe[0] && bits_of(scan->image[cell]) == bits_of(scan->image[0]) &&
+           (!scan->label || bits_of(scan->label[cell]) == bits_of(scan->label[0]));
 }
 
 /* The box of all cells that differ from the first; one cell where none does. */
@@ -153,9 +160,10 @@ static int box_is_within(const int64_t row[BOX_NUMBERS], const int64_t size[3]) 
 static ren_status read_boxes(reading *r, ren_scan *scan) {
     const ren__tensor_entry *entry;
     int64_t boxes[BOX_ROWS][BOX_NUMBERS];
-    ren_status st = find(r, "boxes", BOX_ROWS * BOX_NUMBERS, &entry);
+    const size_t count = sizeof boxes / sizeof boxes[0][0];
+    ren_status st = find(r, "boxes", count, &entry);
 
-    if (st == REN_OK) st = ren__safetensors_read_i64(r->file, entry, boxes[0], BOX_ROWS * BOX_NUMBERS);
+    if (st == REN_OK) st = ren__safetensors_read_i64(r->file, entry, boxes[0], count);
     if (st != REN_OK) return st;
     for (int k = 0; k < BOX_ROWS; k++) {
         ren__box *box = k ? &scan->box[k - 1] : &r->box;

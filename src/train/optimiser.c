@@ -210,12 +210,11 @@ static void update_chunk(void *argument, int64_t begin, int64_t end, int32_t thr
         const stretch *part = &o->stretches[i];
         float *parameter = s->parameters[part->parameter] + part->begin;
         const float *gradient = s->gradients[part->parameter] + part->begin;
-        float *first = o->moments > 0 ? o->moment[part->parameter] + part->begin : NULL;
-        float *second = o->moments > 1 ? o->moment[o->count + part->parameter] + part->begin : NULL;
+        float *const *moment = o->moment + part->parameter; /* the first; the second is o->count further on */
         if (o->options.kind == REN__ADAMW)
-            adamw(s, parameter, gradient, first, second, part->count);
-        else if (first)
-            sgd_momentum(s, parameter, gradient, first, part->count);
+            adamw(s, parameter, gradient, moment[0] + part->begin, moment[o->count] + part->begin, part->count);
+        else if (o->moments > 0)
+            sgd_momentum(s, parameter, gradient, moment[0] + part->begin, part->count);
         else
             sgd(s, parameter, gradient, part->count);
     }

@@ -355,8 +355,8 @@ static ren_status delong(ren_context *context, const int32_t *labels, const doub
         REN_TRY(count_classes(context, labels, scores[k], count, classes));
     REN_CALLOC(values, (size_t)sides * (size_t)count);
     for (int32_t k = 0; k < sides; k++)
-        REN_TRY(components(context, labels, scores[k], count, values + k * count, values + k * count + classes[1],
-                           &auc[k]));
+        REN_TRY(components(context, labels, scores[k], count, values + (size_t)k * (size_t)count,
+                           values + (size_t)k * (size_t)count + classes[1], &auc[k]));
     const double *other = sides == 2 ? values + count : NULL;
     const double error = sqrt(class_variance(values, other, classes[1]) +
                               class_variance(values + classes[1], other ? other + classes[1] : NULL, classes[0]));

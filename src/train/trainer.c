@@ -156,7 +156,7 @@ static ren_status train_batch(trainer *t, const int32_t *index, int32_t count, u
     const double batch_loss = (double)ren__session_output(t->session, "loss")[0];
     const float *logits = ren__session_output(t->session, "logits");
     for (int32_t k = 0; k < count; k++) {
-        const double probability = probability_of(logits + 2 * k);
+        const double probability = probability_of(logits + (size_t)k * 2);
         if (!isfinite(batch_loss) || !isfinite(probability))
             REN_FAIL(REN_E_DATA, "the loss is not finite in epoch %u: try a lower learning rate", epoch);
         score(&t->training, label_of(t, index[k]), probability);
@@ -224,7 +224,7 @@ static ren_status run_validation(trainer *t, ren__session *session) {
         REN_TRY(ren__session_run(session, t->run));
         const float *logits = ren__session_output(session, "logits");
         for (int32_t k = 0; k < count; k++) {
-            const double probability = probability_of(logits + 2 * k);
+            const double probability = probability_of(logits + (size_t)k * 2);
             if (!isfinite(probability))
                 REN_FAIL(REN_E_DATA,
                          "the network's outputs are not finite after epoch %" PRId64 ": try a lower learning rate",
