@@ -47,7 +47,7 @@ ren_status ren__weights_create(ren_context *context, const ren__graph *graph, re
         ren__parameter *parameter = &weights->parameters[i];
         *parameter = *ren__graph_parameter_at(graph, i);
         parameter->name = ren__arena_strdup(weights->arena, parameter->name);
-        weights->data[i] = ren__calloc(context, (size_t)ren__shape_elements(&parameter->shape), sizeof(float));
+        weights->data[i] = ren__alloc_array(context, (size_t)ren__shape_elements(&parameter->shape), sizeof(float));
         weights->count++;
         if (!parameter->name || !weights->data[i]) {
             st = ren__out_of_memory();

@@ -7,7 +7,7 @@
 
 typedef struct ren__weights ren__weights;
 
-/* Zeroed storage for all parameters of the graph, one 64-byte aligned float array each. Trained parameters and buffers
+/* Storage for all parameters of the graph, one 64-byte aligned float array each, undefined until drawn or read. Trained parameters and buffers
  * (running statistics) alike; counted by reference, immutable once shared. */
 ren_status ren__weights_create(ren_context *context, const ren__graph *graph, ren__weights **out);
 ren__weights *ren__weights_retain(ren__weights *weights);

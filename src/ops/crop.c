@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/linear.h"
 #include "ops/background.h"
 #include "ops/internal.h"
 
@@ -68,26 +69,68 @@ no:
     return ren__error(REN_E_UNSUPPORTED, "this network cannot be evaluated on a box alone");
 }
 
-static void value_name(char name[32], int32_t index) {
-    snprintf(name, 32, "background.%d", (int)index);
+static void find_stride(ren__crop *crop) {
+    for (int32_t a = 0; a < 3; a++) {
+        crop->stride[a] = 1;
+        for (int32_t i = 0; i < crop->local_count; i++) {
+            int64_t kernel, stride, pad;
+            window_of(ren__graph_node_at(crop->graph, i), axes_of(crop), a, &kernel, &stride, &pad);
+            crop->stride[a] *= stride;
+        }
+    }
 }
 
-/* Keeps what the session made of zeros: one cell where all are equal. */
+/* The smallest edge (in input voxels) of a volume whose maps still have a cell that no border reaches: each padded
+ * convolution lets the border reach further in, each stride brings it nearer. At most the whole edge. */
+static int64_t small_edge(const ren__crop *crop, int32_t axis, int64_t whole) {
+    int64_t total = crop->stride[axis], edge = total;
+    for (int64_t reach = 0, scale = 1, i = 0; i < crop->local_count; i++) {
+        int64_t kernel, stride, pad;
+        window_of(ren__graph_node_at(crop->graph, (int32_t)i), axes_of(crop), axis, &kernel, &stride, &pad);
+        int64_t beyond = pad > kernel - 1 - pad ? pad : kernel - 1 - pad;
+        reach = (reach + beyond + stride - 1) / stride;
+        scale *= stride;
+        while (edge / scale < 2 * reach + 2)
+            edge += total;
+    }
+    return edge < whole ? edge : whole;
+}
+
+/* The chain alone on a volume of this shape; values are the outputs "0", "1", ... */
+static ren_status chain_graph(const ren__crop *crop, const ren__shape *shape, ren__graph **out) {
+    ren_status st = REN_OK;
+    ren__graph *graph = NULL;
+    char name[16];
+    REN_TRY(ren__graph_create(crop->context, &graph));
+    ren__value value = ren__graph_input(graph, "x", *shape);
+    for (int32_t i = 0; i < crop->local_count; i++) {
+        const ren__node *node = ren__graph_node_at(crop->graph, i);
+        value = ren__graph_add_like(graph, crop->graph, node, node->options, &value);
+        snprintf(name, sizeof name, "%d", (int)i + 1);
+        ren__graph_output(graph, name, value);
+    }
+    REN_TRY(ren__graph_status(graph));
+    *out = graph;
+    graph = NULL;
+out:
+    ren__graph_free(graph);
+    return st;
+}
+
 static ren_status keep(ren__crop *crop, int32_t index, const float *values, const ren__shape *shape,
                        const int64_t stride[3]) {
     ren_status st = REN_OK;
     ren_context *context = crop->context;
     ren__background *b = &crop->background[index];
-    ren__extent e = ren__extent_of(shape);
-    size_t channels = (size_t)e.channels, cells = (size_t)(e.size[0] * e.size[1] * e.size[2]);
-    b->axes = e.axes;
-    b->channels = e.channels;
-    memcpy(b->size, e.size, sizeof b->size);
+    const ren__shape *whole =
+        ren__graph_shape(crop->graph, ren__graph_node_at(crop->graph, index)->input[0]);
+    ren__extent small = ren__extent_of(shape), large = ren__extent_of(whole);
+    size_t bytes = (size_t)ren__shape_elements(shape) * sizeof *values;
+    b->axes = small.axes;
+    b->channels = small.channels;
+    memcpy(b->size, large.size, sizeof b->size);
+    memcpy(b->kept, small.size, sizeof b->kept);
     memcpy(b->stride, stride, sizeof b->stride);
-    b->constant = 1;
-    for (size_t i = 1; i < cells && b->constant; i++)
-        b->constant = memcmp(values, values + i * channels, channels * sizeof *values) == 0;
-    size_t bytes = (b->constant ? channels : cells * channels) * sizeof *values;
     REN_ALLOC(b->value, bytes);
     memcpy(b->value, values, bytes);
     crop->bytes += bytes;
@@ -95,43 +138,65 @@ out:
     return st;
 }
 
-/* Runs the whole network on zeros with the chain's values as outputs. */
+/* Runs the chain on a small volume of zeros and keeps every value. */
 static ren_status find_background(ren__crop *crop, ren__run *run) {
     ren_status st = REN_OK;
     ren_context *context = crop->context;
     ren__graph *graph = NULL;
     ren__session *session = NULL;
-    char name[32];
+    char name[16];
     int64_t stride[3] = { 1, 1, 1 };
-    const ren__node *linear = ren__graph_node_at(crop->graph, crop->local_count + 1);
-    size_t features = (size_t)ren__channels_of(ren__graph_shape(crop->graph, linear->output));
-    REN_TRY(ren__graph_copy(crop->graph, &graph));
-    for (int32_t i = 1; i <= crop->local_count; i++) {
-        value_name(name, i);
-        ren__graph_output(graph, name, ren__graph_node_at(crop->graph, i)->input[0]);
-    }
-    ren__graph_output(graph, "base", linear->output);
+    int32_t axes = axes_of(crop);
+    ren__shape shape = *ren__graph_shape(crop->graph, ren__graph_node_at(crop->graph, 0)->input[0]);
+    for (int32_t a = 0; a < axes; a++)
+        shape.dim[1 + a] = small_edge(crop, 3 - axes + a, shape.dim[1 + a]);
+    REN_TRY(chain_graph(crop, &shape, &graph));
     REN_TRY(ren__session_create(graph, crop->weights, REN__INFER, &session)); /* its input is zero */
     REN_TRY(ren__session_run(session, run));
     REN_CALLOC(crop->background, (size_t)crop->local_count + 1);
-    REN_ALLOC(crop->base, features * sizeof *crop->base);
-    memcpy(crop->base, ren__session_output(session, "base"), features * sizeof *crop->base);
-    for (int32_t i = 0; i <= crop->local_count; i++) {
-        const ren__node *node = ren__graph_node_at(crop->graph, i);
-        value_name(name, i);
-        const float *values = i ? ren__session_output(session, name)
-                                : ren__session_input(session, ren__graph_input_name(crop->graph, 0));
-        REN_TRY(keep(crop, i, values, ren__graph_shape(crop->graph, node->input[0]), stride));
-        for (int32_t a = 0; a < 3 && i < crop->local_count; a++) {
+    REN_TRY(keep(crop, 0, ren__session_input(session, "x"), &shape, stride));
+    for (int32_t i = 0; i < crop->local_count; i++) {
+        for (int32_t a = 0; a < 3; a++) {
             int64_t kernel, step, pad;
-            window_of(node, axes_of(crop), a, &kernel, &step, &pad);
+            window_of(ren__graph_node_at(crop->graph, i), axes, a, &kernel, &step, &pad);
             stride[a] *= step;
         }
+        snprintf(name, sizeof name, "%d", (int)i + 1);
+        REN_TRY(keep(crop, i + 1, ren__session_output(session, name), ren__session_output_shape(session, name), stride));
     }
-    memcpy(crop->stride, stride, sizeof stride);
 out:
     ren__session_free(session);
     ren__graph_free(graph);
+    return st;
+}
+
+/* The linear layer's answer on the whole background, which is laid out for it channels first. */
+static ren_status find_base(ren__crop *crop, ren__run *run) {
+    ren_status st = REN_OK;
+    ren_context *context = crop->context;
+    const ren__background *b = &crop->background[crop->local_count];
+    const ren__node *linear = ren__graph_node_at(crop->graph, crop->local_count + 1);
+    const float *parameter[2] = { NULL, NULL };
+    int64_t cells = b->size[0] * b->size[1] * b->size[2];
+    ren__linear_shape shape = { 1, cells * b->channels,
+                                ren__channels_of(ren__graph_shape(crop->graph, linear->output)) };
+    float *flat = NULL;
+    for (int32_t i = 0; i < linear->parameter_count && i < 2; i++)
+        parameter[i] = ren__weights_read(
+            crop->weights,
+            ren__weights_find(crop->weights, ren__graph_parameter_at(crop->graph, linear->parameter[i])->name));
+    REN_ALLOC(flat, (size_t)shape.inputs * sizeof *flat);
+    REN_ALLOC(crop->base, (size_t)shape.outputs * sizeof *crop->base);
+    for (int64_t i = 0; i < cells; i++) {
+        const float *cell = ren__background_cell(b, i / (b->size[1] * b->size[2]), i / b->size[2] % b->size[1],
+                                                 i % b->size[2]);
+        for (int64_t c = 0; c < b->channels; c++)
+            flat[c * cells + i] = cell[c];
+    }
+    REN_TRY(ren__linear_forward(context, run, &shape, flat, parameter[0], parameter[1], 0, crop->base));
+    REN_TRY(ren__run_check(run));
+out:
+    ren__free(flat);
     return st;
 }
 
@@ -144,7 +209,9 @@ ren_status ren__crop_create(const ren__graph *graph, ren__weights *weights, ren_
     crop->weights = ren__weights_retain(weights);
     REN_TRY(ren__graph_copy(graph, &crop->graph));
     REN_TRY(find_chain(crop));
+    find_stride(crop);
     REN_TRY(find_background(crop, run));
+    REN_TRY(find_base(crop, run));
     *out = crop;
     return REN_OK;
 out:

@@ -233,7 +233,10 @@ static ren_status open_files(verification *v, const char *arch, const char *weig
     REN_TRY(batch_size(v, &batch));
     REN_TRY(ren__net_graph(v->context, net, v->config, batch, v->loss, &v->graph));
     REN_TRY(ren__weights_create(v->context, v->graph, &v->weights));
-    if (weights_path) REN_TRY(ren__checkpoint_read(v->context, weights_path, v->weights));
+    if (weights_path)
+        REN_TRY(ren__checkpoint_read(v->context, weights_path, v->weights));
+    else if (ren__weights_count(v->weights))
+        REN_FAIL(REN_E_INVALID, "%s has parameters: a file of weights is needed", arch);
     REN_TRY(find_largest_gradient(v));
 out:
     return st;
