@@ -18,7 +18,7 @@ rm -rf "$demo"
 mkdir -p "$demo"
 
 say '1. A synthetic cohort: no scan here is of a person'
-"$ren" phantom --patients 60 --scans 2 --size 64 --severity 1.5 --seed 7 -o "$demo/phantom"
+"$ren" phantom --patients 90 --scans 2 --size 64 --severity 1.5 --seed 7 -o "$demo/phantom"
 tail -n +2 "$demo/phantom/labels.csv" | awk -F, '
     !($1 in seen) { seen[$1]; patients++; ill += $3 }
     { scans++ }
@@ -34,18 +34,24 @@ data:
 split: {folds: 3, validation: 0.3, run: [0]}
 regions: 7
 experts:
-  - {name: cnn, arch: cnn, epochs: 24, batch: 4, lr: 3.0e-4}
+  - name: cnn
+    arch: cnn
+    epochs: 14
+    batch: 4
+    lr: 1.0e-3
+    dropout: 0.3
+    augmentation: {shift: 2, scale: 0.05}
 gates:
   - {name: auc, source: validation_auc}
   - {name: even, source: uniform}
 mixtures:
   - {name: ren, experts: cnn, gate: auc}
   - {name: plain, experts: cnn, gate: even}
-compare: {primary: [ren, cnn.right_lung]}
+compare: {primary: [ren, cnn.right_lung], others: []}
 CONFIG
 
 say '2. Training: one expert for each lobe and each lung, one fold of three'
-"$ren" train "$demo/study.yaml" -o "$demo/run" 2>&1 | sed "s/^ren train:/  /"
+"$ren" train "$demo/study.yaml" -o "$demo/run" 2>&1 | grep -v ': epoch ' | sed 's/^ren train:/  /'
 
 say '3. Evaluation on the test patients of that fold, read once'
 "$ren" evaluate "$demo/run"

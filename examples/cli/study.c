@@ -102,9 +102,9 @@ static void print_interval(FILE *stream, const char *list)
     const cli_json_member low = cli_json_first(list);
 
     if (!low.value)
-        fprintf(stream, "%15s", "-");
+        fprintf(stream, " %15s", "-");
     else
-        fprintf(stream, "%7.3f - %.3f", cli_json_number(low.value), cli_json_number(cli_json_next(low).value));
+        fprintf(stream, " %6.3f to %6.3f", cli_json_number(low.value), cli_json_number(cli_json_next(low).value));
 }
 
 static void print_figure(FILE *stream, const char *value)
@@ -126,7 +126,6 @@ static void print_model(FILE *stream, const char *model)
     fprintf(stream, "%-18s %8.0f", cli_json_text(cli_json_get(model, "name"), name, sizeof name),
             cli_json_number(cli_json_get(pooled, "count")));
     print_figure(stream, cli_json_get(pooled, "auc"));
-    fputs("  ", stream);
     print_interval(stream, cli_json_get(pooled, "auc_interval_bootstrap"));
     print_figure(stream, cli_json_get(pooled, "sensitivity"));
     print_figure(stream, cli_json_get(pooled, "specificity"));
@@ -139,7 +138,7 @@ static void print_pair(FILE *stream, const char *kind, const char *pair, const c
     char a[96], b[96];
 
     if (!cli_json_get(pair, "a")) return;
-    fprintf(stream, "%s: %s against %s, %.0f patients: difference of AUC %+.3f,", kind,
+    fprintf(stream, "%s: %s against %s, %.0f patients: AUC higher by %.3f, interval", kind,
             cli_json_text(cli_json_get(pair, "a"), a, sizeof a), cli_json_text(cli_json_get(pair, "b"), b, sizeof b),
             cli_json_number(cli_json_get(pair, "patients")), cli_json_number(cli_json_get(pair, "auc_difference")));
     print_interval(stream, cli_json_get(pair, "interval"));
@@ -155,7 +154,7 @@ static void print_evaluation(FILE *stream, const char *json)
             cli_json_text(cli_json_get(json, "study"), study, sizeof study),
             cli_json_number(cli_json_get(json, "tested_patients")), cli_json_number(cli_json_get(json, "tested_scans")),
             cli_json_number(cli_json_get(json, "evaluations")));
-    fprintf(stream, "%-18s %8s %11s  %15s %11s %11s %11s\n", "model", "patients", "AUC", "95 % interval", "sensitivity",
+    fprintf(stream, "%-18s %8s %11s %16s %11s %11s %11s\n", "model", "patients", "AUC", "95 % interval", "sensitivity",
             "specificity", "AUC, scans");
     for (cli_json_member m = cli_json_first(models); m.value; m = cli_json_next(m))
         print_model(stream, m.value);
