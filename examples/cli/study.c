@@ -138,7 +138,7 @@ static void print_pair(FILE *stream, const char *kind, const char *pair, const c
     char a[96], b[96];
 
     if (!cli_json_get(pair, "a")) return;
-    fprintf(stream, "%s: %s against %s, %.0f patients: AUC higher by %.3f, interval", kind,
+    fprintf(stream, "%s: %s against %s, %.0f patients: difference of AUC %+.3f, interval", kind,
             cli_json_text(cli_json_get(pair, "a"), a, sizeof a), cli_json_text(cli_json_get(pair, "b"), b, sizeof b),
             cli_json_number(cli_json_get(pair, "patients")), cli_json_number(cli_json_get(pair, "auc_difference")));
     print_interval(stream, cli_json_get(pair, "interval"));
