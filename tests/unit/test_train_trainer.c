@@ -130,6 +130,24 @@ out:
     return st;
 }
 
+/* Small enough to be run with many an allocation failing. */
+static ren_status test_memory_may_run_out(ren_context *context) {
+    ren_status st = REN_OK;
+    problem p = { 0 };
+    ren__train_outcome outcome = { 0 };
+    char folder[TEST_PATH];
+
+    REN_TRY(make_problem(context, 1, fresh_folder(folder), &p));
+    p.task.training_count = 8;
+    p.task.validation_count = 4;
+    REN_TRY(ren__train(context, &p.task, NULL, &outcome));
+    CHECK_INT(outcome.epochs, 1);
+out:
+    ren__weights_release(outcome.weights);
+    free_problem(&p);
+    return st;
+}
+
 /* Asks to stop once the training has gone on for so long. */
 typedef struct stopper {
     double from;
@@ -423,7 +441,8 @@ out:
     return st;
 }
 
-TEST_MAIN(CASE_SAMPLED(test_it_learns), CASE_ONCE(test_interrupted_training_ends_in_the_same_bits),
+TEST_MAIN(CASE_ONCE(test_it_learns), CASE_SAMPLED(test_memory_may_run_out),
+          CASE_ONCE(test_interrupted_training_ends_in_the_same_bits),
           CASE_ONCE(test_interrupted_sgd_ends_in_the_same_bits), CASE_ONCE(test_checkpoints_change_nothing),
           CASE_ONCE(test_one_thread_gives_the_same_bits), CASE_ONCE(test_another_task_is_not_resumed),
           CASE_ONCE(test_what_cannot_be_trained_is_refused), CASE_ONCE(test_a_single_last_sample_is_left_out),
