@@ -40,7 +40,7 @@ double ren__node_flops(const ren__graph *graph, const ren__node *node);
 #define REN__NOWHERE SIZE_MAX
 typedef struct ren__memory_plan {
     size_t *value;    /* by value: its elements */
-    size_t *gradient; /* by value: its gradient (training) */
+    size_t *gradient; /* by value: its gradient, where one has to reach it (training) */
     size_t *saved;    /* by node */
     size_t *partial;  /* by node and input (node * REN__MAX_INPUTS + input): a gradient to be added to the value's */
     size_t scratch;   /* one area for whichever node runs */
@@ -51,7 +51,5 @@ typedef struct ren__memory_plan {
 ren_status ren__memory_plan_make(const ren__graph *graph, const ren__step *steps, int32_t mode,
                                  ren__memory_plan *plan);
 void ren__memory_plan_free(ren__memory_plan *plan);
-/* Does a gradient have to reach this value? */
-int ren__graph_wants_gradient(const ren__graph *graph, ren__value value);
 
 #endif

@@ -68,14 +68,28 @@ static size_t place_items(items *all) {
     return total;
 }
 
-int ren__graph_wants_gradient(const ren__graph *graph, ren__value value) {
-    const ren__node *node = graph->tensors[value].producer;
-    if (!node || node->op->flags & REN__NO_GRADIENT) return 0;
-    for (int32_t i = 0; i < node->parameter_count; i++)
-        if (graph->parameters[node->parameter[i]].trained) return 1;
-    for (int32_t i = 0; i < node->input_count; i++)
-        if (ren__graph_wants_gradient(graph, node->input[i])) return 1;
-    return 0;
+/* Which values a gradient has to reach: they depend on a trained parameter, and the loss depends on them. */
+static void find_wanted(const ren__graph *graph, uint8_t *wanted) {
+    enum { FROM_PARAMETER = 1, TO_LOSS = 2 };
+    ren__value loss = ren__graph_find_output(graph, "loss");
+    for (int32_t i = 0; i < graph->node_count; i++) {
+        const ren__node *node = graph->nodes[i];
+        uint8_t from = 0;
+        for (int32_t k = 0; k < node->parameter_count; k++)
+            from |= graph->parameters[node->parameter[k]].trained != 0;
+        for (int32_t k = 0; k < node->input_count; k++)
+            from |= wanted[node->input[k]] & FROM_PARAMETER;
+        wanted[node->output] = node->op->flags & REN__NO_GRADIENT ? 0 : from;
+    }
+    if (loss != REN__NONE) wanted[loss] |= TO_LOSS;
+    for (int32_t i = graph->node_count - 1; i >= 0; i--) {
+        const ren__node *node = graph->nodes[i];
+        if (!(wanted[node->output] & TO_LOSS) || node->op->flags & REN__NO_GRADIENT) continue;
+        for (int32_t k = 0; k < node->input_count; k++)
+            wanted[node->input[k]] |= TO_LOSS;
+    }
+    for (ren__value v = 0; v < graph->tensor_count; v++)
+        wanted[v] = wanted[v] == (FROM_PARAMETER | TO_LOSS);
 }
 
 static int is_output(const ren__graph *graph, ren__value value) {
@@ -143,9 +157,11 @@ static void plan_values(const ren__graph *graph, int32_t mode, ren__memory_plan 
     }
 }
 
-/* Gradients live from the backward of the value's last reader to the backward of its producer. One that may lie over
- * the value itself (an input that nobody needs any more) takes no place of its own. */
-static void plan_gradients(const ren__graph *graph, ren__memory_plan *plan, ren__value *shares, items *all) {
+/* Gradients live from the backward of the value's last reader to the backward of its producer; readers that lead to no
+ * loss have none. One that may lie over the value itself (an input that nobody needs any more) takes no place of its
+ * own. */
+static void plan_gradients(const ren__graph *graph, ren__memory_plan *plan, const uint8_t *wanted, ren__value *shares,
+                           items *all) {
     int32_t n = graph->node_count;
     for (ren__value v = 0; v < graph->tensor_count; v++)
         shares[v] = REN__NONE;
@@ -154,10 +170,10 @@ static void plan_gradients(const ren__graph *graph, ren__memory_plan *plan, ren_
         int32_t begin = 2 * n - 1 - i, readers = 0;
         ren__value v = node->output;
         const ren__node *reader = NULL;
-        if (!ren__graph_wants_gradient(graph, v)) continue;
+        if (!wanted[v]) continue;
         for (int32_t k = i + 1; k < n; k++)
             for (int32_t j = 0; j < graph->nodes[k]->input_count; j++)
-                if (graph->nodes[k]->input[j] == v) {
+                if (graph->nodes[k]->input[j] == v && wanted[graph->nodes[k]->output]) {
                     begin = 2 * n - 1 - k < begin ? 2 * n - 1 - k : begin;
                     readers++;
                     reader = graph->nodes[k];
@@ -171,7 +187,7 @@ static void plan_gradients(const ren__graph *graph, ren__memory_plan *plan, ren_
         if (readers > 1) /* each reader after the first writes beside, and is added */
             for (int32_t k = i + 1; k < n; k++)
                 for (int32_t j = 0; j < graph->nodes[k]->input_count; j++)
-                    if (graph->nodes[k]->input[j] == v)
+                    if (graph->nodes[k]->input[j] == v && wanted[graph->nodes[k]->output])
                         add_item(all, 2 * n - 1 - k, 2 * n - 1 - k, value_bytes(graph, v),
                                  &plan->partial[k * REN__MAX_INPUTS + j]);
     }
@@ -191,7 +207,7 @@ static void extend_shared(const ren__graph *graph, const ren__memory_plan *plan,
 }
 
 static ren_status allocate_plan(const ren__graph *graph, ren__memory_plan *plan, items *all, ren__value **owner,
-                                ren__value **shares) {
+                                ren__value **shares, uint8_t **wanted) {
     ren_status st = REN_OK;
     ren_context *context = graph->context;
     size_t values = (size_t)graph->tensor_count + 1, nodes = (size_t)graph->node_count + 1;
@@ -201,6 +217,7 @@ static ren_status allocate_plan(const ren__graph *graph, ren__memory_plan *plan,
     REN_CALLOC(plan->partial, nodes * REN__MAX_INPUTS);
     REN_CALLOC(*owner, values);
     REN_CALLOC(*shares, values);
+    REN_CALLOC(*wanted, values);
     all->room = (int32_t)(2 * values + nodes * (REN__MAX_INPUTS + 2));
     REN_CALLOC(all->list, (size_t)all->room);
     for (size_t i = 0; i < values; i++)
@@ -218,13 +235,15 @@ ren_status ren__memory_plan_make(const ren__graph *graph, const ren__step *steps
     ren_status st = REN_OK;
     items all = { 0 };
     ren__value *owner = NULL, *shares = NULL;
+    uint8_t *wanted = NULL;
     size_t scratch = 0;
     int32_t n = graph->node_count;
     memset(plan, 0, sizeof *plan);
-    REN_TRY(allocate_plan(graph, plan, &all, &owner, &shares));
+    REN_TRY(allocate_plan(graph, plan, &all, &owner, &shares, &wanted));
     plan_values(graph, mode, plan, owner, &all);
     if (mode == REN__TRAIN) {
-        plan_gradients(graph, plan, shares, &all);
+        find_wanted(graph, wanted);
+        plan_gradients(graph, plan, wanted, shares, &all);
         extend_shared(graph, plan, shares, owner, &all);
     }
     for (int32_t i = 0; i < n; i++) {
@@ -241,6 +260,7 @@ out:
     ren__free(all.list);
     ren__free(owner);
     ren__free(shares);
+    ren__free(wanted);
     if (st != REN_OK) ren__memory_plan_free(plan);
     return st;
 }

@@ -57,6 +57,7 @@ static ren_status make_gradients(ren__session *session) {
             elements += (ren__weights_elements(session->weights, i) + 15) / 16 * 16;
     session->gradient_bytes = elements * sizeof(float);
     REN_ALLOC(session->gradient_block, session->gradient_bytes);
+    memset(session->gradient_block, 0, session->gradient_bytes); /* of what leads to no loss it stays */
     float *next = session->gradient_block;
     for (int32_t i = 0; i < count; i++)
         if (ren__weights_trained(session->weights, i)) {
@@ -76,10 +77,8 @@ static ren_status bind(ren__session *session) {
         const ren__node *node = step->node;
         for (int32_t k = 0; k < node->input_count; k++) {
             step->input[k] = at(session, plan->value[node->input[k]]);
-            if (session->mode == REN__TRAIN && ren__graph_wants_gradient(graph, node->input[k])) {
-                float *beside = at(session, plan->partial[i * REN__MAX_INPUTS + k]);
-                step->input_gradient[k] = beside ? beside : at(session, plan->gradient[node->input[k]]);
-            }
+            float *beside = at(session, plan->partial[i * REN__MAX_INPUTS + k]);
+            step->input_gradient[k] = beside ? beside : at(session, plan->gradient[node->input[k]]);
         }
         step->output = at(session, plan->value[node->output]);
         step->output_gradient = at(session, plan->gradient[node->output]);
@@ -256,7 +255,7 @@ ren_status ren__session_backward(ren__session *session, ren__run *run) {
     if (session->mode != REN__TRAIN || loss == REN__NONE)
         return ren__error(REN_E_STATE, "a backward pass needs a training session with the output \"loss\"");
     REN_CALLOC(seen, (size_t)graph->tensor_count);
-    *at(session, session->plan.gradient[loss]) = 1.0f;
+    if (session->plan.gradient[loss] != REN__NOWHERE) *at(session, session->plan.gradient[loss]) = 1.0f;
     for (int32_t i = graph->node_count - 1; i >= 0; i--) {
         ren__step *step = &session->steps[i];
         if (!step->output_gradient) continue;
