@@ -25,6 +25,9 @@ typedef struct ren__vector {
      * floats), and which (where non-NULL); with `relu` the largest of that and 0. */
     void (*window_max)(const float *x, const int64_t *offsets, int32_t count, int64_t channels, const float *scale,
                        const float *shift, int relu, float *y, uint8_t *which);
+    /* One row of pooled cells of kernels/stem.h: `x` is the corner of four planes of four padded rows; `columns` cells. */
+    void (*stem_row)(const float *x, int64_t plane, int64_t row, int64_t columns, int64_t channels, const float *weights,
+                     const float *bias, int relu, float *y);
     double (*dot)(const float *a, const float *b, int64_t count); /* float partial sums of 4096, then double */
     void (*add_scaled)(float factor, const float *x, int64_t count, float *y);            /* y += factor x */
     void (*activate)(int32_t kind, const float *x, int64_t count, float *y);              /* REN__* of ops/ops.h */

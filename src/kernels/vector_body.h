@@ -139,6 +139,83 @@ static void window_max(const float *x, const int64_t *offsets, int32_t count, in
     }
 }
 
+/* acc += x * w, lane by lane. */
+#if defined(__FMA__) && defined(__AVX__)
+#include <immintrin.h>
+#define MADD_LANES(x, w, acc) ((lanes)_mm256_fmadd_ps((__m256)(x), (__m256)(w), (__m256)(acc)))
+#else
+#define MADD_LANES(x, w, acc) ((acc) + (x) * (w))
+#endif
+
+enum { STEM_VOXELS = 4 }; /* along a row at once: two pooled cells */
+
+/* The two cells at `x`, for `blocks` times eight channels of `stride`; `blocks` is a constant of the caller. */
+static inline __attribute__((always_inline)) void stem_cells(const float *x, int64_t plane, int64_t row, int64_t stride,
+                                                             const float *weights, const float *bias, const int blocks,
+                                                             lanes best[2][3]) {
+    for (int corner = 0; corner < 4; corner++) { /* the rows of voxels under the two cells */
+        const float *from = x + (corner / 2) * plane + (corner % 2) * row;
+        const float *w = weights;
+        lanes acc[STEM_VOXELS][3];
+#pragma GCC unroll 4
+        for (int v = 0; v < STEM_VOXELS; v++)
+#pragma GCC unroll 3
+            for (int b = 0; b < blocks; b++)
+                memcpy(&acc[v][b], bias + b * LANES, sizeof acc[v][b]);
+        for (int k = 0; k < 9; k++) { /* rows of the kernel */
+            const float *line = from + (k / 3) * plane + (k % 3) * row;
+#pragma GCC unroll 3
+            for (int t = 0; t < 3; t++, w += stride) {
+                lanes factor[3];
+#pragma GCC unroll 3
+                for (int b = 0; b < blocks; b++)
+                    memcpy(&factor[b], w + b * LANES, sizeof factor[b]);
+#pragma GCC unroll 4
+                for (int v = 0; v < STEM_VOXELS; v++) {
+                    lanes value = line[v + t] - (lanes){ 0 };
+#pragma GCC unroll 3
+                    for (int b = 0; b < blocks; b++)
+                        acc[v][b] = MADD_LANES(value, factor[b], acc[v][b]);
+                }
+            }
+        }
+#pragma GCC unroll 4
+        for (int v = 0; v < STEM_VOXELS; v++)
+#pragma GCC unroll 3
+            for (int b = 0; b < blocks; b++) {
+                lanes *top = &best[v / 2][b];
+                lane_mask better = acc[v][b] > *top;
+                *top = (lanes)(((lane_mask)acc[v][b] & better) | ((lane_mask)*top & ~better));
+            }
+    }
+}
+
+static inline __attribute__((always_inline)) void stem_blocks(const float *x, int64_t plane, int64_t row,
+                                                              int64_t columns, int64_t channels, const float *weights,
+                                                              const float *bias, int relu, const int blocks, float *y) {
+    const lanes lowest = (relu ? 0.0f : -INFINITY) - (lanes){ 0 };
+    for (int64_t c = 0; c < columns; c += 2) {
+        lanes best[2][3];
+#pragma GCC unroll 3
+        for (int b = 0; b < blocks; b++)
+            best[0][b] = best[1][b] = lowest;
+        stem_cells(x + 2 * c, plane, row, channels, weights, bias, blocks, best);
+        for (int64_t k = 0; k < 2 && c + k < columns; k++)
+#pragma GCC unroll 3
+            for (int b = 0; b < blocks; b++)
+                memcpy(y + (c + k) * channels + b * LANES, &best[k][b], sizeof best[k][b]);
+    }
+}
+
+static void stem_row(const float *x, int64_t plane, int64_t row, int64_t columns, int64_t channels,
+                     const float *weights, const float *bias, int relu, float *y) {
+    int64_t c = 0;
+    for (; c + 3 * LANES <= channels; c += 3 * LANES)
+        stem_blocks(x, plane, row, columns, channels, weights + c, bias + c, relu, 3, y + c);
+    for (; c < channels; c += LANES)
+        stem_blocks(x, plane, row, columns, channels, weights + c, bias + c, relu, 1, y + c);
+}
+
 static double dot(const float *a, const float *b, int64_t count) {
     double total = 0;
     for (int64_t i0 = 0; i0 < count; i0 += FLOATS_A_PARTIAL) {
@@ -216,5 +293,5 @@ static void activate_backward(int32_t kind, const float *x, const float *dy, int
 }
 
 const ren__vector REN__VECTOR_TABLE = {
-    moments, affine, moments_backward, affine_backward, window_max, dot, add_scaled, activate, activate_backward,
+    moments, affine, moments_backward, affine_backward, window_max, stem_row, dot, add_scaled, activate, activate_backward,
 };

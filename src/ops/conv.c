@@ -3,7 +3,7 @@
  * Convolution over 1 to 3 spatial axes. In inference it takes over the batch-norm (folded into its weights), the ReLU
  * and the max-pooling that follow: the pooled map is made slab by slab and the full one never exists.
  */
-#include "kernels/conv.h"
+#include "kernels/stem.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,7 +18,7 @@ typedef struct conv_node {
 } conv_node;
 
 typedef struct conv_state {
-    ren__convolution *forward, *data, *weights;
+    ren__convolution *forward, *data, *weights; /* forward NULL: the stem's kernel */
     const void *packed; /* inference: derived from the weights */
     const float *bias;
 } conv_state;
@@ -78,6 +78,10 @@ static ren_status plan(ren__step *step) {
     REN_TRY(shape_of(n, &step->input_shape[0], &s));
     REN_CALLOC(state, 1);
     step->state = state;
+    if (!step->training && ren__stem_applies(&s, n->pool)) {
+        step->scratch_bytes = ren__stem_scratch_bytes(&s);
+        return REN_OK;
+    }
     REN_TRY(ren__conv_create(context, &s, REN__CONV_FORWARD, n->relu, n->pool ? n->pool : 1, &state->forward));
     step->scratch_bytes = ren__conv_scratch_bytes(state->forward);
     if (!step->training) return REN_OK;
@@ -105,7 +109,8 @@ static void release(ren__step *step) {
 
 typedef struct packing {
     const ren__step *step;
-    const ren__convolution *conv;
+    const ren__convolution *conv; /* NULL: the stem's */
+    size_t bias_offset;
 } packing;
 
 /* `out`: the packed weights, then the bias. */
@@ -115,7 +120,7 @@ static ren_status fill(void *argument, void *out) {
     const conv_node *n = step->node->options;
     ren_context *context = step->context;
     ren_status st = REN_OK;
-    float *folded = NULL, *bias = (float *)(void *)((uint8_t *)out + ren__conv_packed_bytes(p->conv));
+    float *folded = NULL, *bias = (float *)(void *)((uint8_t *)out + p->bias_offset);
     const float *weights = step->parameter[0];
     int64_t channels = n->o.channels, first_norm = 1 + has_bias(n);
     for (int64_t c = 0; c < channels; c++)
@@ -132,7 +137,10 @@ static ren_status fill(void *argument, void *out) {
             bias[c] = bias[c] * scale[c] + shift[c];
         weights = folded;
     }
-    REN_TRY(ren__conv_pack(p->conv, weights, out));
+    if (p->conv)
+        st = ren__conv_pack(p->conv, weights, out);
+    else
+        ren__stem_pack(&(ren__conv_shape){ .out_channels = channels }, weights, out);
 out:
     ren__free(folded);
     return st;
@@ -141,20 +149,27 @@ out:
 static ren_status prepare(ren__step *step) {
     conv_state *state = step->state;
     const conv_node *n = step->node->options;
-    packing p = { step, state->forward };
+    packing p = { step, state->forward, 0 };
     struct {
         char kind[8];
         int32_t weight, folded;
-    } head = { "conv", step->weight_index[0], n->folded };
+    } head = { "stem", step->weight_index[0], n->folded };
     uint8_t key[2048];
-    size_t layout_bytes = 0, packed = ren__conv_packed_bytes(state->forward);
-    const void *layout = ren__conv_packing(state->forward, &layout_bytes);
+    size_t layout_bytes = 0;
+    const void *layout = "";
+    p.bias_offset = ren__weights_elements(step->weights, step->weight_index[0]) * sizeof(float);
+    if (state->forward) {
+        memcpy(head.kind, "conv", sizeof "conv");
+        layout = ren__conv_packing(state->forward, &layout_bytes);
+        p.bias_offset = ren__conv_packed_bytes(state->forward);
+    }
     if (sizeof head + layout_bytes > sizeof key) return ren__error(REN_E_INTERNAL, "conv: the packing's key is too long");
     memcpy(key, &head, sizeof head);
     memcpy(key + sizeof head, layout, layout_bytes);
     ren_status st = ren__weights_derive(step->weights, key, sizeof head + layout_bytes,
-                                        packed + (size_t)n->o.channels * sizeof(float), fill, &p, &state->packed);
-    if (st == REN_OK) state->bias = (const float *)(const void *)((const uint8_t *)state->packed + packed);
+                                        p.bias_offset + (size_t)n->o.channels * sizeof(float), fill, &p,
+                                        &state->packed);
+    if (st == REN_OK) state->bias = (const float *)(const void *)((const uint8_t *)state->packed + p.bias_offset);
     return st;
 }
 
@@ -190,6 +205,11 @@ static ren_status forward_pooled(ren__step *step, const conv_state *state) {
     pooling p = { .vector = ren__vector_for(step->context), .output = step->output };
     ren_status st = shape_of(n, &step->input_shape[0], &s);
     if (st != REN_OK) return st;
+    if (!state->forward) {
+        ren__stem_forward(step->context, step->run, &s, step->input[0], state->packed, state->bias, n->relu,
+                          step->output, step->scratch);
+        return REN_OK;
+    }
     p.from = (ren__extent){ s.batch, { s.out[0], s.out[1], s.out[2] }, s.out_channels, 3 };
     p.to = p.from;
     for (int i = 0; i < 3; i++) {
