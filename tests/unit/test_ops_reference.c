@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every operator, forward and backward, against plain loops in double precision and central differences of them. */
+#include "reference.h"
+
+static ren_status test_operators_give_what_the_reference_gives(ren_context *context) {
+    ren_status st = REN_OK;
+    int failed = 0;
+    for (const reference_case *c = reference_cases; c->name; c++)
+        failed += reference_check(context, c) != REN_OK;
+    CHECK_INT(failed, 0);
+out:
+    return st;
+}
+
+static ren_status mark_operators(ren_context *context, const reference_case *c, int *met) {
+    ren_status st = REN_OK;
+    reference *r = NULL;
+    REN_TRY(reference_create(context, &r));
+    REN_TRY(reference_finish(r, c->build(r, c), 0));
+    for (int32_t i = 0; i < ren__graph_node_count(r->graph); i++)
+        for (int k = 0; ren__ops[k]; k++)
+            met[k] |= ren__ops[k] == ren__graph_node_at(r->graph, i)->op;
+out:
+    reference_free(r);
+    return st;
+}
+
+/* A new operator needs a case; those of cropped networks are in test_ops_box.c. */
+static ren_status test_every_operator_has_a_case(ren_context *context) {
+    ren_status st = REN_OK;
+    int met[64] = { 0 };
+    for (const reference_case *c = reference_cases; c->name; c++)
+        REN_TRY(mark_operators(context, c, met));
+    for (int k = 0; ren__ops[k]; k++)
+        if (!met[k] && strcmp(ren__ops[k]->name, "halo") != 0 && strcmp(ren__ops[k]->name, "box_linear") != 0) {
+            st = test_fail(__FILE__, __LINE__, "no case in reference_cases.c has the operator %s", ren__ops[k]->name);
+            goto out;
+        }
+out:
+    return st;
+}
+
+static const reference_case *find_case(const char *name) {
+    const reference_case *c = reference_cases;
+    while (c->name && strcmp(c->name, name) != 0)
+        c++;
+    return c;
+}
+
+/* Failing allocations: what is made is given back. */
+static ren_status test_a_residual_block(ren_context *context) {
+    return reference_check(context, find_case("residual block"));
+}
+
+static ren_status test_what_is_written_in_place(ren_context *context) {
+    return reference_check(context, find_case("in place"));
+}
+
+TEST_MAIN(CASE_ONCE(test_operators_give_what_the_reference_gives), CASE_ONCE(test_every_operator_has_a_case),
+          CASE_SAMPLED(test_a_residual_block), CASE(test_what_is_written_in_place))
