@@ -285,14 +285,15 @@ static ren_status test_cache_limit(ren_context *context)
     REN_TRY(fixture_mixture(context, 0, 4, &mixture));
     REN_TRY(predict_scan(mixture, scan, &result));
     ren__session_cache_count(mixture->cache, &sessions, &bytes);
-    CHECK_INT(sessions, 5);
+    CHECK(sessions == 5 || test_injecting()); /* where memory is short, idle sessions go */
+    CHECK(sessions > 0);
     ren_result_free(result);
     result = NULL;
-    one = bytes / 5;
+    one = bytes / sessions;
     ren__session_cache_limit(mixture->cache, 2 * one + one / 2);
     REN_TRY(predict_scan(mixture, scan, &result));
     ren__session_cache_count(mixture->cache, &sessions, &bytes);
-    CHECK_INT(sessions, 2);
+    CHECK(sessions == 2 || test_injecting());
     CHECK(bytes <= 2 * one + one / 2);
     ren__session_cache_limit(mixture->cache, 0);
     ren_result_free(result);
@@ -308,6 +309,6 @@ out:
     return st;
 }
 
-TEST_MAIN(CASE_SAMPLED(test_combines), CASE_SAMPLED(test_empty_lobe), CASE_SAMPLED(test_nothing_to_run), CASE_SAMPLED(test_refusals),
-          CASE_SAMPLED(test_round_trip), CASE_SAMPLED(test_json), CASE_ONCE(test_threads_share),
+TEST_MAIN(CASE_SAMPLED(test_combines), CASE_SAMPLED(test_empty_lobe), CASE_SAMPLED(test_nothing_to_run),
+          CASE_SAMPLED(test_refusals), CASE_SAMPLED(test_round_trip), CASE_SAMPLED(test_json), CASE_ONCE(test_threads_share),
           CASE_SAMPLED(test_cache_limit))
