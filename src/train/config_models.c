@@ -15,6 +15,24 @@ static const char *place(char where[WHERE], const char *key, int32_t index) {
     return where;
 }
 
+/* Reads entry `index` of a list into the configuration, and appends it in full to `list`. */
+typedef ren_status (*entry_reader)(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
+                                   json_t *list);
+
+/* The entries under `key`, one by one; the caller has made room for `*count`, which says how many have been begun. */
+static ren_status read_entries(ren__study_config *config, const json_t *given, const char *key, entry_reader read_entry,
+                               int32_t *count) {
+    json_t *list = json_array();
+    char where[WHERE];
+    ren_status st = ren__json_set(config->tree, key, list);
+
+    for (*count = 0; st == REN_OK && *count < (int32_t)json_array_size(given);) {
+        const int32_t index = (*count)++;
+        st = read_entry(config, json_array_get(given, (size_t)index), place(where, key, index), index, list);
+    }
+    return st;
+}
+
 /* ------------------------------------------------------------------------------------------------------ experts */
 
 static ren_status find_net(const json_t *entry, const char *where, const ren__net **net) {
@@ -141,8 +159,9 @@ static ren_status unique_name(const ren__study_config *config, const char *name,
     return REN_OK;
 }
 
-static ren_status read_expert(ren__study_config *config, const json_t *entry, const char *where,
-                              ren__expert_entry *expert, json_t *list) {
+static ren_status read_expert(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
+                              json_t *list) {
+    ren__expert_entry *expert = &config->expert[index];
     const char *name;
     ren_status st = REN_OK;
 
@@ -154,7 +173,7 @@ static ren_status read_expert(ren__study_config *config, const json_t *entry, co
     REN_TRY(check_network(config, entry, expert, where));
     expert->name = name;
     REN_TRY(store_expert(expert, list));
-    expert->name = json_string_value(json_object_get(json_array_get(list, json_array_size(list) - 1), "name"));
+    expert->name = json_string_value(json_object_get(json_array_get(list, (size_t)index), "name"));
 out:
     return st;
 }
@@ -162,19 +181,13 @@ out:
 ren_status ren__config_experts(ren__study_config *config, const json_t *tree) {
     ren_context *context = config->context;
     const json_t *given;
-    char where[WHERE];
     ren_status st = REN_OK;
 
-    json_t *list = json_array();
-    REN_TRY(ren__json_set(config->tree, "experts", list));
     REN_TRY(ren__config_list(tree, "experts", &given));
-    const int32_t count = (int32_t)json_array_size(given);
-    if (count == 0) REN_FAIL(REN_E_FORMAT, "\"experts\" is missing: at least one, as in - {name: cnn, arch: cnn}");
-    REN_CALLOC(config->expert, (size_t)count);
-    config->expert_count = count;
-    for (int32_t i = 0; i < count; i++)
-        REN_TRY(read_expert(config, json_array_get(given, (size_t)i), place(where, "experts", i), &config->expert[i],
-                            list));
+    if (json_array_size(given) == 0)
+        REN_FAIL(REN_E_FORMAT, "\"experts\" is missing: at least one, as in - {name: cnn, arch: cnn}");
+    REN_CALLOC(config->expert, json_array_size(given));
+    REN_TRY(read_entries(config, given, "experts", read_expert, &config->expert_count));
 out:
     return st;
 }
@@ -236,17 +249,11 @@ out:
 ren_status ren__config_gates(ren__study_config *config, const json_t *tree) {
     ren_context *context = config->context;
     const json_t *given;
-    char where[WHERE];
     ren_status st = REN_OK;
 
-    json_t *list = json_array();
-    REN_TRY(ren__json_set(config->tree, "gates", list));
     REN_TRY(ren__config_list(tree, "gates", &given));
-    const int32_t count = (int32_t)json_array_size(given);
-    REN_CALLOC(config->gate, (size_t)count);
-    config->gate_count = count;
-    for (int32_t i = 0; i < count; i++)
-        REN_TRY(read_gate(config, json_array_get(given, (size_t)i), place(where, "gates", i), i, list));
+    REN_CALLOC(config->gate, json_array_size(given));
+    REN_TRY(read_entries(config, given, "gates", read_gate, &config->gate_count));
 out:
     return st;
 }
@@ -296,17 +303,11 @@ out:
 ren_status ren__config_mixtures(ren__study_config *config, const json_t *tree) {
     ren_context *context = config->context;
     const json_t *given;
-    char where[WHERE];
     ren_status st = REN_OK;
 
-    json_t *list = json_array();
-    REN_TRY(ren__json_set(config->tree, "mixtures", list));
     REN_TRY(ren__config_list(tree, "mixtures", &given));
-    const int32_t count = (int32_t)json_array_size(given);
-    REN_CALLOC(config->mixture, (size_t)count);
-    config->mixture_count = count;
-    for (int32_t i = 0; i < count; i++)
-        REN_TRY(read_mixture(config, json_array_get(given, (size_t)i), place(where, "mixtures", i), i, list));
+    REN_CALLOC(config->mixture, json_array_size(given));
+    REN_TRY(read_entries(config, given, "mixtures", read_mixture, &config->mixture_count));
 out:
     return st;
 }

@@ -305,7 +305,7 @@ ren_status ren_study_evaluate(ren_study *study, int32_t again, const ren_run_opt
         st = ren__out_of_memory();
         goto out;
     }
-    REN_TRY(ren__folder_lock(folder, 0, &lock));
+    REN_TRY(ren__folder_lock(folder, REN__LOCK_PATIENCE, &run, &lock));
     REN_TRY(evaluate(study, number + 1, &run, json));
     REN_TRY(ren__run_progress(&run, "evaluating", 1.0));
 out:

@@ -22,6 +22,7 @@ typedef struct ren__metric_name {
     size_t offset; /* within ren__metrics */
 } ren__metric_name;
 extern const ren__metric_name ren__metric_names[REN__METRIC_COUNT];
+double ren__metric_value(const ren__metrics *metrics, int32_t index);
 
 /* Predictions of one model by unit, fold after fold. */
 typedef struct ren__sample {

@@ -20,7 +20,7 @@ const ren__metric_name ren__metric_names[REN__METRIC_COUNT] = {
     { "cross_entropy", "Cross-entropy", offsetof(ren__metrics, cross_entropy) },
 };
 
-static double metric(const ren__metrics *metrics, int32_t index) {
+double ren__metric_value(const ren__metrics *metrics, int32_t index) {
     double value;
 
     memcpy(&value, (const char *)metrics + ren__metric_names[index].offset, sizeof value);
@@ -158,10 +158,10 @@ static void average(ren__level *level, int32_t folds) {
     for (int32_t k = 0; k < REN__METRIC_COUNT; k++) {
         double sum = 0.0, squares = 0.0;
         for (int32_t i = 0; i < folds; i++)
-            if (level->fold[i].defined) sum += metric(&level->fold[i].metrics, k);
+            if (level->fold[i].defined) sum += ren__metric_value(&level->fold[i].metrics, k);
         level->mean[k] = level->averaged > 0 ? sum / level->averaged : NAN;
         for (int32_t i = 0; i < folds; i++) {
-            const double distance = metric(&level->fold[i].metrics, k) - level->mean[k];
+            const double distance = ren__metric_value(&level->fold[i].metrics, k) - level->mean[k];
             if (level->fold[i].defined) squares += distance * distance;
         }
         level->sd[k] = level->averaged > 1 ? sqrt(squares / (level->averaged - 1)) : NAN;

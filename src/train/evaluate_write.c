@@ -10,13 +10,6 @@
 
 static const char *const unit_names[REN__UNIT_COUNT] = { "patient", "scan" };
 
-static double metric(const ren__metrics *metrics, int32_t index) {
-    double value;
-
-    memcpy(&value, (const char *)metrics + ren__metric_names[index].offset, sizeof value);
-    return value;
-}
-
 /* --------------------------------------------------------------------------------------------------------- JSON */
 
 /* `fold` -1: pooled. */
@@ -32,7 +25,7 @@ static ren_status measured_json(const ren__measured *from, int32_t fold, json_t 
     if (fold >= 0) REN_TRY(ren__json_set(object, "threshold", ren__json_real(metrics->threshold)));
     for (int32_t k = 0; k < REN__METRIC_COUNT; k++)
         REN_TRY(ren__json_set(object, ren__metric_names[k].key,
-                              from->defined ? ren__json_real(metric(metrics, k)) : json_null()));
+                              from->defined ? ren__json_real(ren__metric_value(metrics, k)) : json_null()));
     if (from->defined)
         REN_TRY(
             ren__json_set(object, "confusion",
@@ -222,7 +215,7 @@ static void measured_row(const ren__measured *from, const ren__comparison *inter
     ren__text_addf(text, ",%d,%d", metrics->count, metrics->positives);
     number_field(text, metrics->threshold);
     for (int32_t k = 0; k < REN__METRIC_COUNT; k++)
-        number_field(text, from->defined ? metric(metrics, k) : NAN);
+        number_field(text, from->defined ? ren__metric_value(metrics, k) : NAN);
     number_field(text, interval ? interval->low : NAN);
     number_field(text, interval ? interval->high : NAN);
     if (from->defined)

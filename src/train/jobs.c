@@ -305,7 +305,7 @@ ren_status ren__job_run(ren_study *study, const ren__job *job, ren__run *run) {
     folder = ren__job_path(study, job, "");
     if (!folder) return ren__out_of_memory();
     REN_TRY(ren__folder_make(folder));
-    REN_TRY(ren__folder_lock(folder, 0, &lock));
+    REN_TRY(ren__folder_lock(folder, REN__LOCK_PATIENCE, run, &lock));
     REN_TRY(run_locked(study, job, run));
 out:
     ren__folder_unlock(lock);

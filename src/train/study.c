@@ -191,7 +191,8 @@ ren_status ren_study_open(ren_context *context, const char *config_path, const c
         st = ren__out_of_memory();
         goto out;
     }
-    REN_TRY(ren__folder_lock(run_folder, 1, &lock)); /* two processes that start at once make one split */
+    REN_TRY(ren__folder_lock(run_folder, REN__LOCK_PATIENCE, &run,
+                             &lock)); /* two processes that start at once make one split */
     REN_TRY(ren__path_exists(stored) ? go_on(study, stored, resume) : start(study, stored));
     *out = study;
     study = NULL;

@@ -17,6 +17,9 @@
 
 #include "train/predictions.h"
 
+/* How long to wait for a process that is at work on the same job: it may just have been killed. */
+#define REN__LOCK_PATIENCE 20.0
+
 /* One job trains one expert on one region of one fold, or fits one mixture's gate on one fold. */
 typedef struct ren__job {
     char id[REN__MODEL_NAME_SIZE + 16]; /* "fold0.cnn.LUL", "fold0.ren" */

@@ -92,21 +92,36 @@ void ren__log_append(const char *path, const char *format, ...) {
     close(file);
 }
 
-ren_status ren__folder_lock(const char *path, int wait, int *lock) {
-    int locked;
+/* Not 0 where somebody else has the lock. File systems without locks give it to everybody: files that appear whole or
+ * not at all keep two equal jobs from harming each other. */
+static int is_locked(int folder) {
+    int refused;
+
+    do {
+        refused = flock(folder, LOCK_EX | LOCK_NB) != 0;
+    } while (refused && errno == EINTR);
+    return refused && errno == EWOULDBLOCK;
+}
+
+ren_status ren__folder_lock(const char *path, double patience, ren__run *run, int *lock) {
+    const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+    const double started = ren__now();
+    ren_status st = REN_OK;
 
     *lock = -1;
     const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return io_error(path, "cannot be opened", errno);
-    do {
-        locked = flock(folder, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
-    } while (locked != 0 && errno == EINTR);
-    if (locked != 0 && errno == EWOULDBLOCK) {
-        close(folder);
-        return ren__error(REN_E_STATE, "%s: another process is at work on it: wait for it, or run another job", path);
+    while (st == REN_OK && is_locked(folder)) {
+        st = ren__run_check(run);
+        if (st == REN_OK && ren__now() - started >= patience)
+            st = ren__error(REN_E_STATE, "%s: another process is at work on it: wait for it, or run another job", path);
+        if (st == REN_OK) nanosleep(&pause, NULL);
     }
-    *lock = folder; /* file systems without locks: atomic files keep two equal jobs from harming each other */
-    return REN_OK;
+    if (st == REN_OK)
+        *lock = folder;
+    else
+        close(folder);
+    return st;
 }
 
 void ren__folder_unlock(int lock) {

@@ -21,9 +21,10 @@ void ren__file_remove(const char *path);
  * cannot be written is no reason to stop a study: failures are passed over. */
 void ren__log_append(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Locks a folder against other processes until ren__folder_unlock or the end of this one, however it ends. `wait` 0:
- * a folder that is locked already is REN_E_STATE. */
-ren_status ren__folder_lock(const char *path, int wait, int *lock);
+/* Locks a folder against other processes until ren__folder_unlock or the end of this one, however it ends. Waits for
+ * `patience` seconds: a process that was killed may take a while to die. Then REN_E_STATE; `run` (nullable) may end the
+ * wait earlier. */
+ren_status ren__folder_lock(const char *path, double patience, ren__run *run, int *lock);
 void ren__folder_unlock(int lock); /* negative: nothing */
 
 /* A tree as indented JSON, atomically. */

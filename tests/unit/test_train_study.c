@@ -183,6 +183,25 @@ out:
     return st;
 }
 
+static ren_status test_locks(ren_context *context) {
+    ren_status st = REN_OK;
+    char folder[TEST_PATH];
+    int first = -1, second = -1;
+
+    (void)context;
+    REN_TRY(ren__folder_make(test_file(folder, "locked")));
+    REN_TRY(ren__folder_lock(folder, 0.0, NULL, &first));
+    CHECK_FAILS(ren__folder_lock(folder, 0.1, NULL, &second), REN_E_STATE, "another process is at work");
+    CHECK_INT(second, -1);
+    ren__folder_unlock(first);
+    first = -1;
+    REN_TRY(ren__folder_lock(folder, 0.0, NULL, &second));
+out:
+    ren__folder_unlock(first);
+    ren__folder_unlock(second);
+    return st;
+}
+
 typedef struct clock_of_cancel {
     int left;
 } clock_of_cancel;
@@ -328,5 +347,5 @@ out:
 }
 
 TEST_MAIN(CASE_ONCE(test_killed_at_any_moment), CASE_ONCE(test_jobs_and_needs), CASE_ONCE(test_folders_are_kept_apart),
-          CASE_ONCE(test_pieces_give_the_same_bytes), CASE_ONCE(test_evaluation_is_stored),
+          CASE(test_locks), CASE_ONCE(test_pieces_give_the_same_bytes), CASE_ONCE(test_evaluation_is_stored),
           CASE_ONCE(test_model_agrees_with_evaluation), CASE_SAMPLED(test_failing_allocations))
