@@ -88,7 +88,7 @@ $(OBJECTS)/%.o: %.c
 
 # A host sees nothing but the installed headers.
 $(OBJECTS)/examples/%.o: INCLUDES := -Iinclude
-$(OBJECTS)/tests/%.o: INCLUDES += -Itests/unit -Itests
+$(OBJECTS)/tests/%.o: INCLUDES += -Itests/unit -Itests/fuzz -Itests
 
 # Changes when flags or the list of sources change, so that what is linked from objects follows.
 STAMP := $(BUILD)/obj/linked-from
@@ -139,16 +139,30 @@ abi: all ## exported symbols are those of the headers; the ABI is the recorded o
 abi-record: all ## records the present ABI in lib/libren.abi
 	@BUILD='$(BUILD)' tests/abi/test_abi.sh --record
 
-# What tests have in common: the files of tests/unit that are no test themselves.
-TEST_SUPPORT := $(patsubst %.c,$(OBJECTS)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+# What tests have in common, the files that are no test themselves: an archive, so that each links what it uses.
+TEST_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/fuzz/seeds.c
+SUPPORT := $(BUILD)/tests/libsupport.a
+$(SUPPORT): $(TEST_SUPPORT:%.c=$(OBJECTS)/%.o)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcsD $@ $^
+
+# Each fuzz target has the fuzzer's one entry point. A program that holds several calls them by their files' names.
+FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_RENAMED := $(FUZZ_TARGETS:%=$(OBJECTS)/tests/fuzz/renamed/%.o)
+$(OBJECTS)/tests/fuzz/renamed/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(call say,cc,$<)
+	$(Q)$(COMPILE) -DLLVMFuzzerTestOneInput=$* -c $< -o $@
+WITH_test_corpus := $(FUZZ_RENAMED)
 
 define test_program
-$(BUILD)/tests/$(basename $(notdir $(1))): $(OBJECTS)/$(1:.c=.o) $(TEST_SUPPORT) $(STATIC)
+$(BUILD)/tests/$(basename $(notdir $(1))): $(OBJECTS)/$(1:.c=.o) $(WITH_$(basename $(notdir $(1)))) $(SUPPORT) $(STATIC)
 	@mkdir -p $$(@D)
 	$$(call say,link,$$@)
 	$$(Q)$$(LINK) $$^ $(FIRST_LIBS) -lcmocka $$(LIBS) -o $$@
 endef
-$(foreach source,$(TEST_SOURCES) tests/tsan/seeded_race.c,$(eval $(call test_program,$(source))))
+$(foreach source,$(TEST_SOURCES) tests/tsan/seeded_race.c tests/fuzz/write_seeds.c,$(eval $(call test_program,$(source))))
 
 demo: ## trains seven small experts on a synthetic cohort, evaluates and predicts, with a report: under 5 minutes
 	@$(MAKE) --no-print-directory deps
@@ -160,7 +174,7 @@ bench: all ## compares with PyTorch and ONNX Runtime, which the PYTHON given mus
 
 # ------------------------------------------------------------------------------------------------- analysis, by hand
 
-.PHONY: asan tsan tidy
+.PHONY: asan tsan tidy fuzz fuzz-targets
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory deps
 	@UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory unit BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
@@ -179,6 +193,28 @@ tsan: ## unit tests under ThreadSanitizer, and a seeded race that it must report
 seeded-race: $(BUILD)/tests/seeded_race
 	@if $< 2>&1 | grep -q 'WARNING: ThreadSanitizer: data race'; then echo 'the seeded race is reported'; \
 		else echo 'the seeded race is not reported: ThreadSanitizer is blind here'; exit 1; fi
+
+FUZZ_SECONDS ?= 20
+FUZZ_PROGRAMS := $(addprefix $(BUILD)/fuzz/,$(FUZZ_TARGETS))
+fuzz: ## every fuzz target for FUZZ_SECONDS with libFuzzer and both sanitizers; what fails is kept in build/fuzz/found
+	@$(MAKE) --no-print-directory deps TOOLS=yes
+	@$(MAKE) --no-print-directory fuzz-targets BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' FIRST_LIBS=-lomp \
+		SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined'
+
+fuzz-targets: $(BUILD)/tests/write_seeds $(FUZZ_PROGRAMS)
+	@mkdir -p $(BUILD)/found $(FUZZ_TARGETS:fuzz_%=$(BUILD)/corpus/%)
+	@$(BUILD)/tests/write_seeds $(BUILD)/seeds
+	@for target in $(FUZZ_TARGETS:fuzz_%=%); do \
+		echo "$$target"; \
+		$(BUILD)/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -verbosity=0 \
+			-print_final_stats=1 -close_fd_mask=0 -artifact_prefix=$(BUILD)/found/$$target- \
+			$(BUILD)/corpus/$$target $(BUILD)/seeds/$$target || exit 1; \
+	done
+
+$(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: $(OBJECTS)/tests/fuzz/%.o $(SUPPORT) $(STATIC)
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer $^ $(FIRST_LIBS) $(LIBS) -o $@
 
 C_FILES := $(wildcard include/*.h src/*/*.[ch] examples/*/*.[ch] tests/*/*.[ch])
 tidy: ## clang-format, clang-tidy and cppcheck have nothing to say

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target of the NIfTI reader, for libFuzzer:
- *
- *     clang -g -O1 -std=c11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -Iinclude -Isrc tests/fuzz/fuzz_nifti.c
- * ...
+ * Fuzz target: NIfTI files, plain and compressed.
  *
  * The bytes become a file without a name. Whatever they are, reading ends with an error or with a volume all of whose
  * voxels can be read, within the memory limit.
