@@ -6,23 +6,20 @@
 #include "moe/model_file.h"
 #include "moe/session_cache.h"
 
-ren_status ren_expert_options_init(ren_expert_options *options, size_t size)
-{
+ren_status ren_expert_options_init(ren_expert_options *options, size_t size) {
     const ren_expert_options defaults = { .struct_size = sizeof defaults, .arch = "cnn" };
 
     return ren__options_init(options, size, &defaults, sizeof defaults, "ren_expert_options");
 }
 
-ren_expert *ren__expert_retain(const ren_expert *expert)
-{
+ren_expert *ren__expert_retain(const ren_expert *expert) {
     ren_expert *held = (ren_expert *)expert;
 
     atomic_fetch_add_explicit(&held->references, 1, memory_order_relaxed);
     return held;
 }
 
-void ren_expert_free(ren_expert *expert)
-{
+void ren_expert_free(ren_expert *expert) {
     if (!expert || atomic_fetch_sub_explicit(&expert->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = expert->context;
     ren__session_cache_free(expert->cache); /* before the crop that its sessions use */
@@ -39,8 +36,7 @@ void ren_expert_free(ren_expert *expert)
 /* ----------------------------------------------------------------------------------------------------- creation */
 
 /* Checks the ends that an expert needs: "x" N, D, H, W, 1 and "logits" N, classes. */
-static ren_status check_ends(ren_expert *expert)
-{
+static ren_status check_ends(ren_expert *expert) {
     const char *net = expert->net->name;
     const ren__value x = ren__graph_find_input(expert->graph, "x");
     const ren__value logits = ren__graph_find_output(expert->graph, "logits");
@@ -58,8 +54,7 @@ static ren_status check_ends(ren_expert *expert)
 }
 
 /* The preset at the network's own size; another size is an error. */
-static ren_status fit_preset(ren_expert *expert, const ren_preset *preset)
-{
+static ren_status fit_preset(ren_expert *expert, const ren_preset *preset) {
     const ren__shape *in = ren__graph_shape(expert->graph, ren__graph_find_input(expert->graph, "x"));
     ren_preset wanted = { .struct_size = sizeof wanted, .kind = REN_PRESET_LUNG };
 
@@ -68,23 +63,22 @@ static ren_status fit_preset(ren_expert *expert, const ren_preset *preset)
     for (int axis = 0; axis < 3; axis++) {
         if (wanted.size[axis] == 0) wanted.size[axis] = in->dim[axis + 1];
         if (wanted.size[axis] != in->dim[axis + 1])
-            return ren__error(REN_E_INVALID, "the preset makes images of %lld x %lld x %lld, but the network takes "
-                                             "%lld x %lld x %lld: set the configuration's input_size",
+            return ren__error(REN_E_INVALID,
+                              "the preset makes images of %lld x %lld x %lld, but the network takes "
+                              "%lld x %lld x %lld: set the configuration's input_size",
                               (long long)preset->size[0], (long long)preset->size[1], (long long)preset->size[2],
                               (long long)in->dim[1], (long long)in->dim[2], (long long)in->dim[3]);
     }
     return ren__preset_resolve(&wanted, &expert->preset);
 }
 
-static ren_status copy_tree(const json_t *tree, json_t **out)
-{
+static ren_status copy_tree(const json_t *tree, json_t **out) {
     *out = tree ? json_deep_copy(tree) : NULL;
     return tree && !*out ? ren__json_memory() : REN_OK;
 }
 
 ren_status ren__expert_new(ren_context *context, const ren__net *net, const json_t *config, const json_t *record,
-                           int32_t region, const ren_preset *preset, ren_expert **out)
-{
+                           int32_t region, const ren_preset *preset, ren_expert **out) {
     ren_status st = REN_OK;
     ren_expert *expert = NULL;
 
@@ -116,8 +110,7 @@ out:
 }
 
 /* The graph finds its parameters by number: the weights must be those of the same description. */
-static ren_status check_weights(const ren_expert *expert, const ren__weights *weights)
-{
+static ren_status check_weights(const ren_expert *expert, const ren__weights *weights) {
     int same = ren__graph_parameter_count(expert->graph) == ren__weights_count(weights);
 
     for (int32_t i = 0; same && i < ren__weights_count(weights); i++) {
@@ -132,8 +125,7 @@ static ren_status check_weights(const ren_expert *expert, const ren__weights *we
 }
 
 ren_status ren__expert_adopt(ren_context *context, const ren__net *net, const json_t *config, ren__weights *weights,
-                             int32_t region, const ren_preset *preset, const json_t *record, ren_expert **out)
-{
+                             int32_t region, const ren_preset *preset, const json_t *record, ren_expert **out) {
     ren_expert *expert = NULL;
 
     REN_REQUIRE(context != NULL && net != NULL && weights != NULL && out != NULL);
@@ -148,8 +140,7 @@ ren_status ren__expert_adopt(ren_context *context, const ren__net *net, const js
     return REN_OK;
 }
 
-static ren_status find_net(const char *arch, const ren__net **net)
-{
+static ren_status find_net(const char *arch, const ren__net **net) {
     char quoted[REN__QUOTE_SIZE];
 
     *net = arch ? ren__net_find(arch) : NULL;
@@ -158,8 +149,7 @@ static ren_status find_net(const char *arch, const ren__net **net)
                       arch ? ren__quote(arch, quoted, sizeof quoted) : "");
 }
 
-ren_status ren_expert_create(ren_context *context, const ren_expert_options *options, ren_expert **out)
-{
+ren_status ren_expert_create(ren_context *context, const ren_expert_options *options, ren_expert **out) {
     ren_expert_options set = { .struct_size = sizeof set };
     const ren__net *net;
     json_t *config = NULL;
@@ -188,17 +178,15 @@ out:
 
 /* -------------------------------------------------------------------------------------------------------- files */
 
-json_t *ren__expert_json(const ren_expert *expert)
-{
+json_t *ren__expert_json(const ren_expert *expert) {
     return json_pack("{s:s, s:s, s:O, s:O*}", "region", ren_region_name(expert->region), "arch", expert->net->name,
                      "config", expert->config, "training_record", expert->record);
 }
 
 ren_status ren__expert_parse(ren_context *context, const json_t *object, const char *where, const ren_preset *preset,
-                             int64_t classes, ren_expert **out)
-{
-    static const char *const known[] = { "kind", "arch", "config", "region", "preset", "classes", "training_record",
-                                         NULL };
+                             int64_t classes, ren_expert **out) {
+    static const char *const known[] = { "kind",   "arch",    "config",          "region",
+                                         "preset", "classes", "training_record", NULL };
     const char *arch, *region;
     const json_t *config;
     const ren__net *net;
@@ -228,8 +216,7 @@ out:
     return st;
 }
 
-ren_status ren__expert_file_parse(ren_context *context, const json_t *model, ren_expert **out)
-{
+ren_status ren__expert_file_parse(ren_context *context, const json_t *model, ren_expert **out) {
     ren_preset preset = { .struct_size = sizeof preset };
     int64_t classes;
     const ren_status st = ren__model_input(model, &preset, &classes);
@@ -237,8 +224,7 @@ ren_status ren__expert_file_parse(ren_context *context, const json_t *model, ren
     return st == REN_OK ? ren__expert_parse(context, model, "ren.model", &preset, classes, out) : st;
 }
 
-ren_status ren_expert_load(ren_context *context, const char *path, ren_expert **out)
-{
+ren_status ren_expert_load(ren_context *context, const char *path, ren_expert **out) {
     ren__safetensors *file = NULL;
     json_t *model = NULL;
     ren_expert *expert = NULL;
@@ -261,8 +247,7 @@ ren_status ren_expert_load(ren_context *context, const char *path, ren_expert **
     return REN_OK;
 }
 
-ren_status ren_expert_save(const ren_expert *expert, const char *path)
-{
+ren_status ren_expert_save(const ren_expert *expert, const char *path) {
     ren_expert *self = (ren_expert *)expert;
     ren_status st = REN_OK;
 
@@ -281,12 +266,10 @@ ren_status ren_expert_save(const ren_expert *expert, const char *path)
 
 /* ------------------------------------------------------------------------------------------------------ getters */
 
-int32_t ren_expert_region(const ren_expert *expert)
-{
+int32_t ren_expert_region(const ren_expert *expert) {
     return expert ? expert->region : -1;
 }
 
-int32_t ren_expert_classes(const ren_expert *expert)
-{
+int32_t ren_expert_classes(const ren_expert *expert) {
     return expert ? expert->classes : 0;
 }

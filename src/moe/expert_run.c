@@ -12,15 +12,13 @@
 /* The box must save at least a quarter of the voxels: cropping has work of its own. */
 #define PAYING_SHARE 0.75
 
-ren_status ren_expert_session_bytes(const ren_expert *expert, size_t *bytes)
-{
+ren_status ren_expert_session_bytes(const ren_expert *expert, size_t *bytes) {
     REN_REQUIRE(expert != NULL && bytes != NULL);
     return ren__session_measure(expert->graph, REN__INFER, bytes);
 }
 
 /* Probabilities from logits, in double: exp(l - max) / sum. */
-static ren_status softmax(const ren_expert *expert, const float *logits, double *probabilities)
-{
+static ren_status softmax(const ren_expert *expert, const float *logits, double *probabilities) {
     double highest = -HUGE_VAL, sum = 0.0;
 
     for (int32_t c = 0; c < expert->classes; c++) {
@@ -33,23 +31,21 @@ static ren_status softmax(const ren_expert *expert, const float *logits, double 
         probabilities[c] = exp((double)logits[c] - highest);
         sum += probabilities[c];
     }
-    for (int32_t c = 0; c < expert->classes; c++) probabilities[c] /= sum;
+    for (int32_t c = 0; c < expert->classes; c++)
+        probabilities[c] /= sum;
     return REN_OK;
 }
 
-static ren_status measure_dense(const ren__session_key *key, size_t *bytes)
-{
+static ren_status measure_dense(const ren__session_key *key, size_t *bytes) {
     return ren__session_measure(key->expert->graph, REN__INFER, bytes);
 }
 
-static ren_status make_dense(const ren__session_key *key, ren__session **session)
-{
+static ren_status make_dense(const ren__session_key *key, ren__session **session) {
     return ren__session_create(key->expert->graph, key->expert->weights, REN__INFER, session);
 }
 
 /* The box alone: a graph of its own for each size. */
-static ren_status measure_cropped(const ren__session_key *key, size_t *bytes)
-{
+static ren_status measure_cropped(const ren__session_key *key, size_t *bytes) {
     ren__graph *graph = NULL;
 
     ren_status st = ren__crop_graph(key->expert->crop, key->size, &graph);
@@ -58,8 +54,7 @@ static ren_status measure_cropped(const ren__session_key *key, size_t *bytes)
     return st;
 }
 
-static ren_status make_cropped(const ren__session_key *key, ren__session **session)
-{
+static ren_status make_cropped(const ren__session_key *key, ren__session **session) {
     ren__graph *graph = NULL;
 
     ren_status st = ren__crop_graph(key->expert->crop, key->size, &graph);
@@ -69,8 +64,7 @@ static ren_status make_cropped(const ren__session_key *key, ren__session **sessi
 }
 
 /* Makes the crop at the expert's first prediction; others wait. NULL where the network cannot be cropped. */
-static ren_status find_crop(const ren_expert *expert, ren__run *run, const ren__crop **crop)
-{
+static ren_status find_crop(const ren_expert *expert, ren__run *run, const ren__crop **crop) {
     ren_expert *self = (ren_expert *)expert; /* what is made once is no change */
     ren_status st = REN_OK;
 
@@ -87,8 +81,7 @@ static ren_status find_crop(const ren_expert *expert, ren__run *run, const ren__
 
 /* The box to be computed, and the key of its session; not 0 where it is worth it. */
 static int choose_box(const ren_expert *expert, const ren__crop *crop, const ren_scan *scan, ren__session_key *key,
-                      ren__box *box)
-{
+                      ren__box *box) {
     const ren__box *region = &scan->box[expert->region];
     double share = 1.0;
 
@@ -105,8 +98,7 @@ static int choose_box(const ren_expert *expert, const ren__crop *crop, const ren
 }
 
 static ren_status run_session(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan, ren__run *run,
-                              double *probabilities)
-{
+                              double *probabilities) {
     static const ren__session_kind dense = { measure_dense, make_dense };
     static const ren__session_kind cropped = { measure_cropped, make_cropped };
     const ren__crop *crop;
@@ -127,11 +119,11 @@ out:
     return st;
 }
 
-static ren_status check_scan(const ren_expert *expert, const ren_scan *scan)
-{
+static ren_status check_scan(const ren_expert *expert, const ren_scan *scan) {
     if (!ren__preset_equal(&scan->preset, &expert->preset))
-        return ren__error(REN_E_DATA, "the scan was prepared with another preset than the expert of region %s was "
-                                      "trained on: give its preset to ren_scan_create",
+        return ren__error(REN_E_DATA,
+                          "the scan was prepared with another preset than the expert of region %s was "
+                          "trained on: give its preset to ren_scan_create",
                           ren_region_name(expert->region));
     if (scan->voxels[expert->region] == 0)
         return ren__error(REN_E_DATA, "region %s is empty in this scan", ren_region_name(expert->region));
@@ -139,8 +131,7 @@ static ren_status check_scan(const ren_expert *expert, const ren_scan *scan)
 }
 
 ren_status ren__expert_probabilities(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan,
-                                     ren__run *run, double *probabilities)
-{
+                                     ren__run *run, double *probabilities) {
     ren_status st = REN_OK;
 
     REN_TRY(check_scan(expert, scan));
@@ -151,8 +142,7 @@ out:
 }
 
 ren_status ren_expert_predict(const ren_expert *expert, const ren_scan *scan, const ren_run_options *options,
-                              float *probabilities, size_t count)
-{
+                              float *probabilities, size_t count) {
     double exact[REN__MAX_CLASSES];
     ren__run run;
 
@@ -164,6 +154,7 @@ ren_status ren_expert_predict(const ren_expert *expert, const ren_scan *scan, co
     if (st == REN_OK) st = ren__expert_probabilities(expert, NULL, scan, &run, exact);
     if (st == REN_OK) st = ren__run_progress(&run, "experts", 1.0);
     st = ren__run_end(&run, st);
-    for (size_t c = 0; st == REN_OK && c < count; c++) probabilities[c] = (float)exact[c];
+    for (size_t c = 0; st == REN_OK && c < count; c++)
+        probabilities[c] = (float)exact[c];
     return st;
 }

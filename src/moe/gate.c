@@ -20,23 +20,20 @@ static const char *const sources[SOURCE_COUNT] = { "uniform", "validation_auc", 
                                                    "given" };
 static const char *const normalisations[] = { "sum", "hierarchical" };
 
-ren_status ren_gate_options_init(ren_gate_options *options, size_t size)
-{
+ren_status ren_gate_options_init(ren_gate_options *options, size_t size) {
     const ren_gate_options defaults = { .struct_size = sizeof defaults, .source = "uniform" };
 
     return ren__options_init(options, size, &defaults, sizeof defaults, "ren_gate_options");
 }
 
-ren_gate *ren__gate_retain(const ren_gate *gate)
-{
+ren_gate *ren__gate_retain(const ren_gate *gate) {
     ren_gate *held = (ren_gate *)gate;
 
     atomic_fetch_add_explicit(&held->references, 1, memory_order_relaxed);
     return held;
 }
 
-void ren_gate_free(ren_gate *gate)
-{
+void ren_gate_free(ren_gate *gate) {
     if (!gate || atomic_fetch_sub_explicit(&gate->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = gate->context;
     ren__free(gate);
@@ -45,21 +42,21 @@ void ren_gate_free(ren_gate *gate)
 
 /* ----------------------------------------------------------------------------------------------------- creation */
 
-static ren_status find_source(const char *name, int32_t *source)
-{
+static ren_status find_source(const char *name, int32_t *source) {
     if (!name) return ren__error(REN_E_INVALID, "the gate has no source: \"uniform\" is the simplest");
     for (int32_t i = 0; i < SOURCE_COUNT; i++) {
         if (strcmp(sources[i], name) != 0) continue;
         *source = i;
         return REN_OK;
     }
-    return ren__error(REN_E_INVALID, "no gate source is called \"%.40s\": uniform, validation_auc, "
-                                     "validation_accuracy, inverse_loss and given are", name);
+    return ren__error(REN_E_INVALID,
+                      "no gate source is called \"%.40s\": uniform, validation_auc, "
+                      "validation_accuracy, inverse_loss and given are",
+                      name);
 }
 
 /* The raw weight of a region. A metric that is missing is an error, never a guess. */
-static ren_status raw_weight(int32_t source, int32_t region, double value, double *weight)
-{
+static ren_status raw_weight(int32_t source, int32_t region, double value, double *weight) {
     if (source == UNIFORM) {
         *weight = 1.0;
         return REN_OK;
@@ -78,8 +75,7 @@ static ren_status raw_weight(int32_t source, int32_t region, double value, doubl
 }
 
 static ren_status make(ren_context *context, int32_t source, int32_t normalisation,
-                       const double value[REN_REGION_COUNT], ren_gate **out)
-{
+                       const double value[REN_REGION_COUNT], ren_gate **out) {
     ren_status st = REN_OK;
     ren_gate *gate = NULL;
     double sum = 0.0;
@@ -103,8 +99,7 @@ out:
     return st;
 }
 
-ren_status ren_gate_create(ren_context *context, const ren_gate_options *options, ren_gate **out)
-{
+ren_status ren_gate_create(ren_context *context, const ren_gate_options *options, ren_gate **out) {
     ren_gate_options set = { .struct_size = sizeof set, .source = "uniform" };
     int32_t source = UNIFORM;
 
@@ -119,8 +114,7 @@ ren_status ren_gate_create(ren_context *context, const ren_gate_options *options
     return make(context, source, set.normalisation, set.weights, out);
 }
 
-ren_status ren__gate_check_region(const ren_gate *gate, int32_t region)
-{
+ren_status ren__gate_check_region(const ren_gate *gate, int32_t region) {
     if (gate->source != GIVEN && !(gate->weight[region] > 0.0))
         return ren__error(REN_E_DATA, "gate %s: the number for region %s, which has an expert, is missing or 0",
                           sources[gate->source], ren_region_name(region));
@@ -129,14 +123,12 @@ ren_status ren__gate_check_region(const ren_gate *gate, int32_t region)
 
 /* ------------------------------------------------------------------------------------------------------ weights */
 
-static int is_lung(int32_t region)
-{
+static int is_lung(int32_t region) {
     return region == REN_REGION_LEFT_LUNG || region == REN_REGION_RIGHT_LUNG;
 }
 
 ren_status ren__gate_weights(const ren_gate *gate, const int32_t ran[REN_REGION_COUNT],
-                             double weights[REN_REGION_COUNT])
-{
+                             double weights[REN_REGION_COUNT]) {
     double sum[2] = { 0.0, 0.0 }; /* of lobes and of lungs */
 
     for (int32_t region = 0; region < REN_REGION_COUNT; region++) {
@@ -157,10 +149,9 @@ ren_status ren__gate_weights(const ren_gate *gate, const int32_t ran[REN_REGION_
 
 /* -------------------------------------------------------------------------------------------------------- files */
 
-json_t *ren__gate_json(const ren_gate *gate)
-{
-    json_t *object = json_pack("{s:s, s:s}", "source", sources[gate->source], "normalisation",
-                               normalisations[gate->normalisation]);
+json_t *ren__gate_json(const ren_gate *gate) {
+    json_t *object =
+        json_pack("{s:s, s:s}", "source", sources[gate->source], "normalisation", normalisations[gate->normalisation]);
     json_t *weights = json_object();
 
     for (int32_t region = 0; gate->source != UNIFORM && region < REN_REGION_COUNT; region++) {
@@ -179,21 +170,20 @@ failed:
     return NULL;
 }
 
-static ren_status parse_weights(const json_t *object, const char *where, double value[REN_REGION_COUNT])
-{
+static ren_status parse_weights(const json_t *object, const char *where, double value[REN_REGION_COUNT]) {
     const json_t *weights;
     const char *known[REN_REGION_COUNT + 1] = { NULL };
 
     ren_status st = ren__need_member(object, "weights", where, JSON_OBJECT, &weights);
-    for (int32_t region = 0; region < REN_REGION_COUNT; region++) known[region] = ren_region_name(region);
+    for (int32_t region = 0; region < REN_REGION_COUNT; region++)
+        known[region] = ren_region_name(region);
     if (st == REN_OK) st = ren__check_keys(weights, "the gate's weights", known);
     for (int32_t region = 0; st == REN_OK && region < REN_REGION_COUNT; region++)
         st = ren__get_number(weights, known[region], "the gate's weights", &value[region]);
     return st;
 }
 
-ren_status ren__gate_parse(ren_context *context, const json_t *object, const char *where, ren_gate **out)
-{
+ren_status ren__gate_parse(ren_context *context, const json_t *object, const char *where, ren_gate **out) {
     static const char *const known[] = { "kind", "source", "normalisation", "weights", NULL };
     double value[REN_REGION_COUNT] = { 0.0 };
     const char *name, *normalisation;
@@ -215,8 +205,7 @@ out:
     return st;
 }
 
-ren_status ren_gate_load(ren_context *context, const char *path, ren_gate **out)
-{
+ren_status ren_gate_load(ren_context *context, const char *path, ren_gate **out) {
     ren__safetensors *file = NULL;
     json_t *model = NULL;
     ren_gate *gate = NULL;
@@ -235,8 +224,7 @@ ren_status ren_gate_load(ren_context *context, const char *path, ren_gate **out)
     return REN_OK;
 }
 
-ren_status ren_gate_save(const ren_gate *gate, const char *path)
-{
+ren_status ren_gate_save(const ren_gate *gate, const char *path) {
     REN_REQUIRE(gate != NULL && path != NULL);
     json_t *model = json_pack("{s:s}", "kind", "gate"), *rest = ren__gate_json(gate);
     ren_status st = REN_OK;

@@ -10,8 +10,7 @@
 
 enum { NAME_CAP = 200 }; /* bytes of a mixture's name */
 
-size_t ren__mixture_experts(const ren_mixture *mixture, ren_expert *experts[REN_REGION_COUNT])
-{
+size_t ren__mixture_experts(const ren_mixture *mixture, ren_expert *experts[REN_REGION_COUNT]) {
     size_t count = 0;
 
     for (int32_t region = 0; region < REN_REGION_COUNT; region++)
@@ -19,12 +18,12 @@ size_t ren__mixture_experts(const ren_mixture *mixture, ren_expert *experts[REN_
     return count;
 }
 
-void ren_mixture_free(ren_mixture *mixture)
-{
+void ren_mixture_free(ren_mixture *mixture) {
     if (!mixture || atomic_fetch_sub_explicit(&mixture->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = mixture->context;
     ren__session_cache_free(mixture->cache);
-    for (int32_t region = 0; region < REN_REGION_COUNT; region++) ren_expert_free(mixture->expert[region]);
+    for (int32_t region = 0; region < REN_REGION_COUNT; region++)
+        ren_expert_free(mixture->expert[region]);
     ren_gate_free(mixture->gate);
     json_decref(mixture->record);
     json_decref(mixture->card);
@@ -36,8 +35,7 @@ void ren_mixture_free(ren_mixture *mixture)
 /* ----------------------------------------------------------------------------------------------------- creation */
 
 /* One expert a region, all fed alike. */
-static ren_status add_expert(ren_mixture *mixture, ren_expert *expert)
-{
+static ren_status add_expert(ren_mixture *mixture, ren_expert *expert) {
     const char *region = ren_region_name(expert->region);
     ren_expert *others[REN_REGION_COUNT];
 
@@ -45,8 +43,10 @@ static ren_status add_expert(ren_mixture *mixture, ren_expert *expert)
         return ren__error(REN_E_INVALID, "two experts are for region %s: a mixture has one a region", region);
     if (ren__mixture_experts(mixture, others) > 0) {
         if (!ren__preset_equal(&others[0]->preset, &expert->preset))
-            return ren__error(REN_E_INVALID, "the experts of regions %s and %s have different presets: one scan "
-                                             "cannot feed both", ren_region_name(others[0]->region), region);
+            return ren__error(REN_E_INVALID,
+                              "the experts of regions %s and %s have different presets: one scan "
+                              "cannot feed both",
+                              ren_region_name(others[0]->region), region);
         if (others[0]->classes != expert->classes)
             return ren__error(REN_E_INVALID, "the experts of regions %s and %s have %d and %d classes",
                               ren_region_name(others[0]->region), region, others[0]->classes, expert->classes);
@@ -57,19 +57,18 @@ static ren_status add_expert(ren_mixture *mixture, ren_expert *expert)
 }
 
 /* With every region present some expert must have weight. */
-static ren_status check_weights(const ren_mixture *mixture)
-{
+static ren_status check_weights(const ren_mixture *mixture) {
     int32_t all[REN_REGION_COUNT];
     double weights[REN_REGION_COUNT];
 
-    for (int32_t region = 0; region < REN_REGION_COUNT; region++) all[region] = mixture->expert[region] != NULL;
+    for (int32_t region = 0; region < REN_REGION_COUNT; region++)
+        all[region] = mixture->expert[region] != NULL;
     if (ren__gate_weights(mixture->gate, all, weights) != REN_OK)
         return ren__error(REN_E_DATA, "the gate gives no weight to any of the experts");
     return REN_OK;
 }
 
-static ren_status check_name(const char *name)
-{
+static ren_status check_name(const char *name) {
     const size_t size = strlen(name);
 
     if (size == 0 || size > NAME_CAP || !ren__utf8_valid(name, size))
@@ -78,8 +77,7 @@ static ren_status check_name(const char *name)
 }
 
 ren_status ren__mixture_make(ren_context *context, ren_expert *const *experts, size_t count, ren_gate *gate,
-                             const ren__mixture_options *options, ren_mixture **out)
-{
+                             const ren__mixture_options *options, ren_mixture **out) {
     static const ren__mixture_options none = { .name = NULL };
     const ren__mixture_options *set = options ? options : &none;
     const char *name = set->name ? set->name : "mixture";
@@ -118,8 +116,7 @@ out:
 }
 
 ren_status ren_mixture_create(ren_context *context, ren_expert *const *experts, size_t count, ren_gate *gate,
-                              ren_mixture **out)
-{
+                              ren_mixture **out) {
     REN_REQUIRE(out != NULL);
     *out = NULL;
     REN_REQUIRE(context != NULL && experts != NULL && gate != NULL);
@@ -129,8 +126,7 @@ ren_status ren_mixture_create(ren_context *context, ren_expert *const *experts, 
 /* -------------------------------------------------------------------------------------------------------- files */
 
 static ren_status parse_experts(ren_context *context, const json_t *model, ren_expert *experts[REN_REGION_COUNT],
-                                size_t *count)
-{
+                                size_t *count) {
     const json_t *list;
     ren_preset preset = { .struct_size = sizeof preset };
     int64_t classes;
@@ -151,10 +147,9 @@ out:
     return st;
 }
 
-ren_status ren__mixture_parse(ren_context *context, const json_t *model, ren_mixture **out)
-{
-    static const char *const known[] = { "kind", "name", "preset", "classes", "threshold", "gate", "experts",
-                                         "training_record", NULL };
+ren_status ren__mixture_parse(ren_context *context, const json_t *model, ren_mixture **out) {
+    static const char *const known[] = { "kind", "name",    "preset",          "classes", "threshold",
+                                         "gate", "experts", "training_record", NULL };
     ren_expert *experts[REN_REGION_COUNT] = { NULL };
     ren_gate *gate = NULL;
     const json_t *stored;
@@ -172,13 +167,13 @@ ren_status ren__mixture_parse(ren_context *context, const json_t *model, ren_mix
     REN_TRY(parse_experts(context, model, experts, &count));
     REN_TRY(ren__mixture_make(context, experts, count, gate, &options, out));
 out:
-    for (size_t i = 0; i < count; i++) ren_expert_free(experts[i]);
+    for (size_t i = 0; i < count; i++)
+        ren_expert_free(experts[i]);
     ren_gate_free(gate);
     return st;
 }
 
-ren_status ren_mixture_load(ren_context *context, const char *path, ren_mixture **out)
-{
+ren_status ren_mixture_load(ren_context *context, const char *path, ren_mixture **out) {
     ren__safetensors *file = NULL;
     json_t *model = NULL;
     ren_mixture *mixture = NULL;
@@ -195,7 +190,8 @@ ren_status ren_mixture_load(ren_context *context, const char *path, ren_mixture 
         count = ren__mixture_experts(mixture, experts);
         st = ren__model_check(file, experts, count, 1);
     }
-    for (size_t i = 0; st == REN_OK && i < count; i++) st = ren__model_read_weights(file, experts[i], 1);
+    for (size_t i = 0; st == REN_OK && i < count; i++)
+        st = ren__model_read_weights(file, experts[i], 1);
     json_decref(model);
     ren__safetensors_close(file);
     if (st != REN_OK) {
@@ -206,8 +202,7 @@ ren_status ren_mixture_load(ren_context *context, const char *path, ren_mixture 
     return REN_OK;
 }
 
-static json_t *mixture_json(const ren_mixture *mixture)
-{
+static json_t *mixture_json(const ren_mixture *mixture) {
     ren_expert *experts[REN_REGION_COUNT];
     const size_t count = ren__mixture_experts(mixture, experts);
     json_t *list = json_array();
@@ -223,15 +218,14 @@ static json_t *mixture_json(const ren_mixture *mixture)
                      mixture->record);
 }
 
-ren_status ren_mixture_save(const ren_mixture *mixture, const char *path)
-{
+ren_status ren_mixture_save(const ren_mixture *mixture, const char *path) {
     ren_expert *experts[REN_REGION_COUNT];
 
     REN_REQUIRE(mixture != NULL && path != NULL);
     const size_t count = ren__mixture_experts(mixture, experts);
     json_t *model = mixture_json(mixture);
-    const ren_status st = model ? ren__model_write(mixture->context, path, model, experts, count, 1)
-                                : ren__json_memory();
+    const ren_status st =
+        model ? ren__model_write(mixture->context, path, model, experts, count, 1) : ren__json_memory();
     json_decref(model);
     return st;
 }
@@ -240,8 +234,7 @@ ren_status ren_mixture_save(const ren_mixture *mixture, const char *path)
 
 /* Runs the experts whose region is not empty. */
 static ren_status run_experts(const ren_mixture *mixture, const ren_scan *scan, ren__run *run, ren_result *result,
-                              double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES])
-{
+                              double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES]) {
     ren_status st = REN_OK;
 
     for (int32_t i = 0; i < result->region_count; i++) {
@@ -259,8 +252,7 @@ out:
 }
 
 /* One warning that names all regions that did not run. */
-static ren_status warn_of_absent(ren_result *result)
-{
+static ren_status warn_of_absent(ren_result *result) {
     char names[128] = "";
     int32_t absent = 0;
 
@@ -270,22 +262,24 @@ static ren_status warn_of_absent(ren_result *result)
         strcat(names, ren_region_name(result->region[i].region));
     }
     if (absent == 0) return REN_OK;
-    return ren__result_warn(result, "%d of %d experts did not run, for their region is empty (%s): the weights of the "
-                                    "others are normalised without %s", absent, result->region_count, names,
-                            absent == 1 ? "it" : "them");
+    return ren__result_warn(result,
+                            "%d of %d experts did not run, for their region is empty (%s): the weights of the "
+                            "others are normalised without %s",
+                            absent, result->region_count, names, absent == 1 ? "it" : "them");
 }
 
 /* Weighs what ran. */
 static ren_status combine(const ren_mixture *mixture, ren_result *result,
-                          double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES])
-{
+                          double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES]) {
     int32_t ran[REN_REGION_COUNT] = { 0 };
     double weights[REN_REGION_COUNT];
 
-    for (int32_t i = 0; i < result->region_count; i++) ran[result->region[i].region] = result->region[i].ran;
+    for (int32_t i = 0; i < result->region_count; i++)
+        ran[result->region[i].region] = result->region[i].ran;
     const ren_status st = ren__gate_weights(mixture->gate, ran, weights);
     if (st != REN_OK) return st;
-    for (int32_t c = 0; c < result->classes; c++) result->probability[c] = 0.0;
+    for (int32_t c = 0; c < result->classes; c++)
+        result->probability[c] = 0.0;
     for (int32_t i = 0; i < result->region_count; i++) {
         const int32_t region = result->region[i].region;
         result->region[i].weight = weights[region];
@@ -297,8 +291,7 @@ static ren_status combine(const ren_mixture *mixture, ren_result *result,
 }
 
 ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren__run *run,
-                                     ren_result **out)
-{
+                                     ren_result **out) {
     double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES];
     ren_result *result = NULL;
     ren_status st = REN_OK;
@@ -320,8 +313,7 @@ out:
 }
 
 ren_status ren_mixture_predict(const ren_mixture *mixture, const ren_volume *ct, const ren_volume *lobes,
-                               const ren_run_options *options, ren_result **out)
-{
+                               const ren_run_options *options, ren_result **out) {
     ren_expert *experts[REN_REGION_COUNT];
     ren_scan *scan = NULL;
     ren_result *result = NULL;
@@ -342,7 +334,9 @@ ren_status ren_mixture_predict(const ren_mixture *mixture, const ren_volume *ct,
     }
     ren_scan_free(scan);
     st = ren__run_end(&run, st);
-    if (st == REN_OK) *out = result;
-    else ren_result_free(result);
+    if (st == REN_OK)
+        *out = result;
+    else
+        ren_result_free(result);
     return st;
 }

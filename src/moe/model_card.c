@@ -13,8 +13,7 @@ typedef struct totals {
     size_t tensors;
 } totals;
 
-static ren_status add_totals(totals *sum, const ren_expert *expert)
-{
+static ren_status add_totals(totals *sum, const ren_expert *expert) {
     size_t bytes = 0;
     const ren_status st = ren__session_measure(expert->graph, REN__INFER, &bytes);
 
@@ -27,13 +26,11 @@ static ren_status add_totals(totals *sum, const ren_expert *expert)
 }
 
 /* What experts and mixtures have in common; takes the members of `more`. NULL inputs are failed allocations. */
-static ren_status finish(json_t *card, json_t *more, const totals *sum, const json_t *record, json_t **out)
-{
+static ren_status finish(json_t *card, json_t *more, const totals *sum, const json_t *record, json_t **out) {
     json_t *last = json_pack("{s:I, s:f, s:I, s:I, s:O*}", "parameters", (json_int_t)sum->parameters, "flop",
                              sum->flops, "session_bytes", (json_int_t)sum->session_bytes, "tensors",
                              (json_int_t)sum->tensors, "training_record", record);
-    const int good = card && more && last && json_object_update(card, more) == 0 &&
-                     json_object_update(card, last) == 0;
+    const int good = card && more && last && json_object_update(card, more) == 0 && json_object_update(card, last) == 0;
 
     json_decref(more);
     json_decref(last);
@@ -45,8 +42,7 @@ static ren_status finish(json_t *card, json_t *more, const totals *sum, const js
     return REN_OK;
 }
 
-ren_status ren__expert_card(const ren_expert *expert, json_t **out)
-{
+ren_status ren__expert_card(const ren_expert *expert, json_t **out) {
     totals sum = { 0 };
     const ren_status st = add_totals(&sum, expert);
 
@@ -59,13 +55,13 @@ ren_status ren__expert_card(const ren_expert *expert, json_t **out)
 }
 
 /* "cnn", or "cnn, vit" where the experts differ. */
-static json_t *architectures(ren_expert *const *experts, size_t count)
-{
+static json_t *architectures(ren_expert *const *experts, size_t count) {
     json_t *names = json_string(experts[0]->net->name);
 
     for (size_t i = 1; names && i < count; i++) {
         int seen = 0;
-        for (size_t j = 0; j < i; j++) seen |= experts[j]->net == experts[i]->net;
+        for (size_t j = 0; j < i; j++)
+            seen |= experts[j]->net == experts[i]->net;
         if (seen) continue;
         json_t *longer = json_sprintf("%s, %s", json_string_value(names), experts[i]->net->name);
         json_decref(names);
@@ -74,8 +70,7 @@ static json_t *architectures(ren_expert *const *experts, size_t count)
     return names;
 }
 
-static json_t *expert_list(ren_expert *const *experts, size_t count)
-{
+static json_t *expert_list(ren_expert *const *experts, size_t count) {
     json_t *list = json_array();
 
     for (size_t i = 0; i < count; i++) {
@@ -86,14 +81,14 @@ static json_t *expert_list(ren_expert *const *experts, size_t count)
     return list;
 }
 
-ren_status ren__mixture_card(const ren_mixture *mixture, json_t **out)
-{
+ren_status ren__mixture_card(const ren_mixture *mixture, json_t **out) {
     ren_expert *experts[REN_REGION_COUNT];
     const size_t count = ren__mixture_experts(mixture, experts);
     totals sum = { 0 };
     ren_status st = REN_OK;
 
-    for (size_t i = 0; st == REN_OK && i < count; i++) st = add_totals(&sum, experts[i]);
+    for (size_t i = 0; st == REN_OK && i < count; i++)
+        st = add_totals(&sum, experts[i]);
     if (st != REN_OK) return st;
     json_t *regions = json_array();
     for (size_t i = 0; i < count; i++) {
@@ -109,8 +104,7 @@ ren_status ren__mixture_card(const ren_mixture *mixture, json_t **out)
     return finish(card, more, &sum, mixture->record, out);
 }
 
-static ren_status gate_card(ren_context *context, const json_t *model, const ren__safetensors *file, json_t **out)
-{
+static ren_status gate_card(ren_context *context, const json_t *model, const ren__safetensors *file, json_t **out) {
     ren_gate *gate = NULL;
     ren_status st = ren__model_check(file, NULL, 0, 0);
 
@@ -128,8 +122,7 @@ static ren_status gate_card(ren_context *context, const json_t *model, const ren
     return st;
 }
 
-static ren_status expert_card(ren_context *context, const json_t *model, const ren__safetensors *file, json_t **out)
-{
+static ren_status expert_card(ren_context *context, const json_t *model, const ren__safetensors *file, json_t **out) {
     ren_expert *expert = NULL;
     ren_status st = ren__expert_file_parse(context, model, &expert);
 
@@ -139,8 +132,7 @@ static ren_status expert_card(ren_context *context, const json_t *model, const r
     return st;
 }
 
-static ren_status mixture_card(ren_context *context, const json_t *model, const ren__safetensors *file, json_t **out)
-{
+static ren_status mixture_card(ren_context *context, const json_t *model, const ren__safetensors *file, json_t **out) {
     ren_mixture *mixture = NULL;
     ren_expert *experts[REN_REGION_COUNT];
 
@@ -151,8 +143,7 @@ static ren_status mixture_card(ren_context *context, const json_t *model, const 
     return st;
 }
 
-static ren_status card_of(ren_context *context, const json_t *model, const ren__safetensors *file, json_t **out)
-{
+static ren_status card_of(ren_context *context, const json_t *model, const ren__safetensors *file, json_t **out) {
     const char *kind = json_string_value(json_object_get(model, "kind"));
 
     if (strcmp(kind, "expert") == 0) return expert_card(context, model, file, out);
@@ -161,8 +152,7 @@ static ren_status card_of(ren_context *context, const json_t *model, const ren__
     return ren__error(REN_E_UNSUPPORTED, "this version knows experts, gates and mixtures, not this kind of model");
 }
 
-ren_status ren_model_describe(ren_context *context, const char *path, ren_text **json)
-{
+ren_status ren_model_describe(ren_context *context, const char *path, ren_text **json) {
     ren__safetensors *file = NULL;
     json_t *model = NULL, *card = NULL;
 

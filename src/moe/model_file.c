@@ -12,20 +12,17 @@ static const char checkpoint_counter[] = ".num_batches_tracked";
 
 enum { NAME_SIZE = 512 };
 
-ren_status ren__json_memory(void)
-{
+ren_status ren__json_memory(void) {
     return ren__error(REN_E_MEMORY, "out of memory for a model's description");
 }
 
-int32_t ren__region_find(const char *name)
-{
+int32_t ren__region_find(const char *name) {
     for (int32_t region = 0; region < REN_REGION_COUNT; region++)
         if (strcmp(ren_region_name(region), name) == 0) return region;
     return -1;
 }
 
-ren_status ren__need_string(const json_t *object, const char *key, const char *where, const char **value)
-{
+ren_status ren__need_string(const json_t *object, const char *key, const char *where, const char **value) {
     *value = NULL;
     const ren_status st = ren__get_string(object, key, where, value);
     if (st != REN_OK) return st;
@@ -34,8 +31,7 @@ ren_status ren__need_string(const json_t *object, const char *key, const char *w
 }
 
 ren_status ren__need_member(const json_t *object, const char *key, const char *where, json_type type,
-                            const json_t **value)
-{
+                            const json_t **value) {
     const json_t *member = json_object_get(object, key);
 
     if (!member) return ren__error(REN_E_FORMAT, "%s: \"%s\" is missing", where, key);
@@ -50,15 +46,13 @@ ren_status ren__need_member(const json_t *object, const char *key, const char *w
 
 static const char *const preset_kinds[] = { "lung", "paper" };
 
-json_t *ren__preset_json(const ren_preset *preset)
-{
-    return json_pack("{s:s, s:[f,f], s:f, s:[I,I,I]}", "kind", preset_kinds[preset->kind == REN_PRESET_PAPER],
-                     "window", preset->window[0], preset->window[1], "spacing", preset->spacing, "size",
+json_t *ren__preset_json(const ren_preset *preset) {
+    return json_pack("{s:s, s:[f,f], s:f, s:[I,I,I]}", "kind", preset_kinds[preset->kind == REN_PRESET_PAPER], "window",
+                     preset->window[0], preset->window[1], "spacing", preset->spacing, "size",
                      (json_int_t)preset->size[0], (json_int_t)preset->size[1], (json_int_t)preset->size[2]);
 }
 
-static ren_status preset_numbers(const json_t *object, const char *where, ren_preset *preset)
-{
+static ren_status preset_numbers(const json_t *object, const char *where, ren_preset *preset) {
     ren_status st = REN_OK;
     const json_t *window, *size;
 
@@ -84,8 +78,7 @@ out:
     return st;
 }
 
-ren_status ren__preset_parse(const json_t *object, const char *where, ren_preset *preset)
-{
+ren_status ren__preset_parse(const json_t *object, const char *where, ren_preset *preset) {
     static const char *const known[] = { "kind", "window", "spacing", "size", NULL };
     ren_preset stored = { .struct_size = sizeof stored };
     ren_status st = REN_OK;
@@ -108,8 +101,7 @@ out:
     return st;
 }
 
-ren_status ren__model_input(const json_t *model, ren_preset *preset, int64_t *classes)
-{
+ren_status ren__model_input(const json_t *model, ren_preset *preset, int64_t *classes) {
     const json_t *stored;
     ren_status st = REN_OK;
 
@@ -125,8 +117,7 @@ out:
 /* ------------------------------------------------------------------------------------------------------ writing */
 
 /* The tensor's name in the file. */
-static ren_status tensor_name(const ren_expert *expert, const char *name, int prefixed, char buffer[NAME_SIZE])
-{
+static ren_status tensor_name(const ren_expert *expert, const char *name, int prefixed, char buffer[NAME_SIZE]) {
     const char *region = prefixed ? ren_region_name(expert->region) : "";
     const char *before = prefixed ? "experts." : "", *after = prefixed ? "." : "";
     const size_t size = strlen(before) + strlen(region) + strlen(after) + strlen(name) + 1;
@@ -139,8 +130,7 @@ static ren_status tensor_name(const ren_expert *expert, const char *name, int pr
     return REN_OK;
 }
 
-static ren_status add_sources(ren__arena *arena, const ren_expert *expert, int prefixed, ren__tensor_source *sources)
-{
+static ren_status add_sources(ren__arena *arena, const ren_expert *expert, int prefixed, ren__tensor_source *sources) {
     char name[NAME_SIZE];
 
     for (int32_t i = 0; i < ren__weights_count(expert->weights); i++) {
@@ -157,16 +147,16 @@ static ren_status add_sources(ren__arena *arena, const ren_expert *expert, int p
     return REN_OK;
 }
 
-ren_status ren__model_write(ren_context *context, const char *path, const json_t *model,
-                            ren_expert *const *experts, size_t count, int prefixed)
-{
+ren_status ren__model_write(ren_context *context, const char *path, const json_t *model, ren_expert *const *experts,
+                            size_t count, int prefixed) {
     ren_status st = REN_OK;
     ren__arena *arena = NULL;
     ren__tensor_source *sources = NULL;
     ren_text *json = NULL;
     size_t total = 0, filled = 0;
 
-    for (size_t i = 0; i < count; i++) total += (size_t)ren__weights_count(experts[i]->weights);
+    for (size_t i = 0; i < count; i++)
+        total += (size_t)ren__weights_count(experts[i]->weights);
     REN_TRY(ren__arena_create(context, &arena));
     REN_CALLOC(sources, total);
     for (size_t i = 0; i < count; i++) {
@@ -185,8 +175,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------ reading */
 
-static ren_status parse_model(const ren__safetensors *file, const char *kind, json_t **model)
-{
+static ren_status parse_model(const ren__safetensors *file, const char *kind, json_t **model) {
     const char *version = ren__safetensors_metadata(file, "ren.format");
     const char *text = ren__safetensors_metadata(file, "ren.model");
     const char *found;
@@ -212,16 +201,14 @@ static ren_status parse_model(const ren__safetensors *file, const char *kind, js
     return st;
 }
 
-ren_status ren__model_error(ren_status st, const char *path)
-{
+ren_status ren__model_error(ren_status st, const char *path) {
     if (st == REN_E_INVALID) st = REN_E_FORMAT;
     if (st == REN_E_NOT_FOUND) st = REN_E_UNSUPPORTED;
     return ren__error_context(st, "%s", path);
 }
 
 ren_status ren__model_open(ren_context *context, const char *path, const char *kind, ren__safetensors **file,
-                           json_t **model)
-{
+                           json_t **model) {
     json_t *parsed = NULL;
     ren__safetensors *opened = NULL;
 
@@ -238,8 +225,7 @@ ren_status ren__model_open(ren_context *context, const char *path, const char *k
     return REN_OK;
 }
 
-static ren_status shape_error(const char *name, const ren__tensor_entry *entry, const ren__shape *shape)
-{
+static ren_status shape_error(const char *name, const ren__tensor_entry *entry, const ren__shape *shape) {
     char have[160] = "", want[160] = "";
     size_t a = 0, b = 0;
 
@@ -250,19 +236,16 @@ static ren_status shape_error(const char *name, const ren__tensor_entry *entry, 
     return ren__error(REN_E_DATA, "the tensor %s is %s, but the network needs %s", name, have, want);
 }
 
-static ren_status check_entry(const ren__tensor_entry *entry, const char *name, const ren__shape *shape)
-{
+static ren_status check_entry(const ren__tensor_entry *entry, const char *name, const ren__shape *shape) {
     if (!entry)
         return ren__error(REN_E_DATA, "the tensor %s is missing: these are not the weights of this network", name);
-    if (entry->rank != shape->rank ||
-        memcmp(entry->shape, shape->dim, (size_t)shape->rank * sizeof shape->dim[0]) != 0)
+    if (entry->rank != shape->rank || memcmp(entry->shape, shape->dim, (size_t)shape->rank * sizeof shape->dim[0]) != 0)
         return shape_error(name, entry, shape);
     return REN_OK;
 }
 
 /* The tensor that no expert has: there is one, since the file has more than the experts need. */
-static ren_status unknown_tensor(const ren__safetensors *file, ren_expert *const *experts, size_t count, int prefixed)
-{
+static ren_status unknown_tensor(const ren__safetensors *file, ren_expert *const *experts, size_t count, int prefixed) {
     char name[NAME_SIZE], quoted[REN__QUOTE_SIZE];
 
     for (size_t t = 0; t < ren__safetensors_count(file); t++) {
@@ -281,8 +264,7 @@ static ren_status unknown_tensor(const ren__safetensors *file, ren_expert *const
     return ren__error(REN_E_INTERNAL, "tensors of a model do not add up");
 }
 
-ren_status ren__model_check(const ren__safetensors *file, ren_expert *const *experts, size_t count, int prefixed)
-{
+ren_status ren__model_check(const ren__safetensors *file, ren_expert *const *experts, size_t count, int prefixed) {
     char name[NAME_SIZE];
     size_t used = 0;
 
@@ -298,8 +280,7 @@ ren_status ren__model_check(const ren__safetensors *file, ren_expert *const *exp
     return REN_OK;
 }
 
-ren_status ren__model_read_weights(const ren__safetensors *file, ren_expert *expert, int prefixed)
-{
+ren_status ren__model_read_weights(const ren__safetensors *file, ren_expert *expert, int prefixed) {
     char name[NAME_SIZE];
 
     ren_status st = ren__weights_create(expert->context, expert->graph, &expert->weights);
@@ -316,16 +297,14 @@ ren_status ren__model_read_weights(const ren__safetensors *file, ren_expert *exp
 
 /* -------------------------------------------------------------------------------------------------- checkpoints */
 
-static int ends_with(const char *name, const char *end)
-{
+static int ends_with(const char *name, const char *end) {
     const size_t n = strlen(name), m = strlen(end);
 
     return n >= m && strcmp(name + n - m, end) == 0;
 }
 
 /* DataParallel puts "module." before every name; one name without it means that the prefix belongs to the names. */
-static size_t prefix_length(const ren__safetensors *file)
-{
+static size_t prefix_length(const ren__safetensors *file) {
     const size_t length = strlen(checkpoint_prefix);
 
     for (size_t i = 0; i < ren__safetensors_count(file); i++)
@@ -333,8 +312,7 @@ static size_t prefix_length(const ren__safetensors *file)
     return length;
 }
 
-static ren_status read_checkpoint(const ren__safetensors *file, ren__weights *weights)
-{
+static ren_status read_checkpoint(const ren__safetensors *file, ren__weights *weights) {
     const size_t skip = prefix_length(file);
     char name[NAME_SIZE], quoted[REN__QUOTE_SIZE];
 
@@ -360,8 +338,7 @@ static ren_status read_checkpoint(const ren__safetensors *file, ren__weights *we
     return REN_OK;
 }
 
-ren_status ren__checkpoint_read(ren_context *context, const char *path, ren__weights *weights)
-{
+ren_status ren__checkpoint_read(ren_context *context, const char *path, ren__weights *weights) {
     ren__safetensors *file = NULL;
 
     ren_status st = ren__safetensors_open(context, path, &file);

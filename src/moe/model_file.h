@@ -5,9 +5,9 @@
  *
  * `ren.model` of an expert:   kind "expert", arch, config, region, preset, classes, training_record.
  *               of a gate:    kind "gate", source, normalisation, weights (an object: region name to number).
- *               of a mixture: kind "mixture", name, preset, classes, threshold, gate (as above without kind), experts (a
- *                             list of {region, arch, config, training_record}), training_record.
- * A training record may be missing. Tensors have the checkpoint's names; in a mixture "experts.REGION." before them.
+ *               of a mixture: kind "mixture", name, preset, classes, threshold, gate (as above without kind), experts
+ * (a list of {region, arch, config, training_record}), training_record. A training record may be missing. Tensors have
+ * the checkpoint's names; in a mixture "experts.REGION." before them.
  */
 #ifndef REN_MOE_MODEL_FILE_H
 #define REN_MOE_MODEL_FILE_H
@@ -18,10 +18,10 @@
 
 enum { REN__MODEL_JSON_CAP = 4 << 20 }; /* bytes of `ren.model` */
 
-/* Writes the model; atomic. The tensors are those of `count` experts, whose names get the prefix "experts.REGION." where
- * `prefixed`. */
-ren_status ren__model_write(ren_context *context, const char *path, const json_t *model,
-                            ren_expert *const *experts, size_t count, int prefixed);
+/* Writes the model; atomic. The tensors are those of `count` experts, whose names get the prefix "experts.REGION."
+ * where `prefixed`. */
+ren_status ren__model_write(ren_context *context, const char *path, const json_t *model, ren_expert *const *experts,
+                            size_t count, int prefixed);
 /* Opens a model file of `kind` (NULL: any) and parses what it says of itself. Both outputs are the caller's. */
 ren_status ren__model_open(ren_context *context, const char *path, const char *kind, ren__safetensors **file,
                            json_t **model);

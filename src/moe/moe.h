@@ -105,7 +105,6 @@ typedef struct ren__mixture_options {
 ren_status ren__mixture_make(ren_context *context, ren_expert *const *experts, size_t count, ren_gate *gate,
                              const ren__mixture_options *options, ren_mixture **out);
 /* ren_mixture_predict on a scan that is prepared already. */
-ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren__run *run,
-                                     ren_result **out);
+ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren__run *run, ren_result **out);
 
 #endif

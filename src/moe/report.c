@@ -13,15 +13,13 @@ static const char head[] =
     "'unsafe-inline'\">\n"
     "<meta name=\"generator\" content=\"libren\">\n<title>ILD on chest CT: computed prediction</title>\n<style>\n";
 
-static void add_banner(ren_text *page)
-{
+static void add_banner(ren_text *page) {
     ren__text_add(page, "<p class=\"banner\" role=\"note\"><strong>Research use only, not verified.</strong> This page "
                         "was computed by software that is not a medical device. It must not guide diagnosis or "
                         "treatment.</p>\n");
 }
 
-static void add_warnings(ren_text *page, const ren_result *result)
-{
+static void add_warnings(ren_text *page, const ren_result *result) {
     ren__text_add(page, "<section id=\"warnings\">\n<h2>Warnings</h2>\n");
     if (result->warning_count == 0) {
         ren__text_add(page, "<p class=\"none\">None: the input met every rule.</p>\n</section>\n");
@@ -37,8 +35,7 @@ static void add_warnings(ren_text *page, const ren_result *result)
 }
 
 static ren_status add_page(ren_text *page, const ren_result *result, const ren_volume *ct, const ren_volume *lobes,
-                           const ren__anatomy *anatomy, ren__run *run)
-{
+                           const ren__anatomy *anatomy, ren__run *run) {
     ren__text_add(page, head);
     ren__text_add(page, ren__report_style);
     ren__text_add(page, "</style>\n</head>\n<body>\n<main>\n<header>\n<h1>Interstitial lung disease on chest CT</h1>\n"
@@ -60,9 +57,8 @@ static ren_status add_page(ren_text *page, const ren_result *result, const ren_v
     return page->status;
 }
 
-ren_status ren_report_write(const ren_result *result, const ren_volume *ct, const ren_volume *lobes,
-                            const char *path, const ren_run_options *options)
-{
+ren_status ren_report_write(const ren_result *result, const ren_volume *ct, const ren_volume *lobes, const char *path,
+                            const ren_run_options *options) {
     ren__anatomy anatomy = { 0 };
     ren_text *page = NULL;
     ren__run run;

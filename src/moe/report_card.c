@@ -9,36 +9,31 @@
 
 enum { RECORD_DEPTH = 6, RECORD_LINES = 300 }; /* of a training record, which comes from a file */
 
-static void open_row(ren_text *page, const char *title)
-{
+static void open_row(ren_text *page, const char *title) {
     ren__text_add(page, "<dt>");
     ren__text_add_html(page, title);
     ren__text_add(page, "</dt><dd>");
 }
 
-static void add_row(ren_text *page, const char *title, const char *value)
-{
+static void add_row(ren_text *page, const char *title, const char *value) {
     open_row(page, title);
     ren__text_add_html(page, value ? value : "–");
     ren__text_add(page, "</dd>\n");
 }
 
-static double number_of(const json_t *object, const char *key)
-{
+static double number_of(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
 
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
-static const char *string_of(const json_t *object, const char *key)
-{
+static const char *string_of(const json_t *object, const char *key) {
     return json_string_value(json_object_get(object, key));
 }
 
 /* -------------------------------------------------------------------------------------------------------- model */
 
-static void add_list(ren_text *page, const json_t *list)
-{
+static void add_list(ren_text *page, const json_t *list) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_string_value(json_array_get(list, i));
         if (i > 0) ren__text_add(page, ", ");
@@ -46,8 +41,7 @@ static void add_list(ren_text *page, const json_t *list)
     }
 }
 
-static void add_preset(ren_text *page, const json_t *preset)
-{
+static void add_preset(ren_text *page, const json_t *preset) {
     const json_t *window = json_object_get(preset, "window"), *size = json_object_get(preset, "size");
     const char *kind = string_of(preset, "kind");
 
@@ -65,20 +59,19 @@ static void add_preset(ren_text *page, const json_t *preset)
     ren__text_add(page, "</dd>\n");
 }
 
-static void add_gate(ren_text *page, const json_t *gate)
-{
+static void add_gate(ren_text *page, const json_t *gate) {
     const char *source = string_of(gate, "source"), *normalisation = string_of(gate, "normalisation");
 
     open_row(page, "Gate");
-    for (; source && *source; source++) ren__text_add_bytes(page, *source == '_' ? " " : source, 1);
+    for (; source && *source; source++)
+        ren__text_add_bytes(page, *source == '_' ? " " : source, 1);
     ren__text_add(page, normalisation && strcmp(normalisation, "hierarchical") == 0
                             ? "; lobes and lungs normalised separately"
                             : "; all weights sum to 1");
     ren__text_add(page, "</dd>\n");
 }
 
-static void add_cost(ren_text *page, const json_t *card)
-{
+static void add_cost(ren_text *page, const json_t *card) {
     open_row(page, "Parameters");
     ren__add_fixed(page, number_of(card, "parameters") / 1e6, 2);
     ren__text_add(page, " million</dd>\n");
@@ -91,8 +84,7 @@ static void add_cost(ren_text *page, const json_t *card)
 
 static void add_value(ren_text *page, const json_t *value, int depth, int *lines);
 
-static void add_object(ren_text *page, const json_t *object, int depth, int *lines)
-{
+static void add_object(ren_text *page, const json_t *object, int depth, int *lines) {
     const char *key;
     json_t *value;
 
@@ -106,8 +98,7 @@ static void add_object(ren_text *page, const json_t *object, int depth, int *lin
     ren__text_add(page, "</dl>\n");
 }
 
-static void add_array(ren_text *page, const json_t *list, int depth, int *lines)
-{
+static void add_array(ren_text *page, const json_t *list, int depth, int *lines) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         if (++*lines > RECORD_LINES) break;
         if (i > 0) ren__text_add(page, ", ");
@@ -115,20 +106,25 @@ static void add_array(ren_text *page, const json_t *list, int depth, int *lines)
     }
 }
 
-static void add_value(ren_text *page, const json_t *value, int depth, int *lines)
-{
-    if (depth > RECORD_DEPTH) ren__text_add(page, "…");
-    else if (json_is_object(value)) add_object(page, value, depth, lines);
-    else if (json_is_array(value)) add_array(page, value, depth, lines);
-    else if (json_is_string(value)) ren__text_add_html(page, json_string_value(value));
-    else if (json_is_integer(value)) ren__text_addf(page, "%lld", (long long)json_integer_value(value));
-    else if (json_is_real(value)) ren__text_add_number(page, json_real_value(value), 6);
-    else ren__text_add(page, json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "–");
+static void add_value(ren_text *page, const json_t *value, int depth, int *lines) {
+    if (depth > RECORD_DEPTH)
+        ren__text_add(page, "…");
+    else if (json_is_object(value))
+        add_object(page, value, depth, lines);
+    else if (json_is_array(value))
+        add_array(page, value, depth, lines);
+    else if (json_is_string(value))
+        ren__text_add_html(page, json_string_value(value));
+    else if (json_is_integer(value))
+        ren__text_addf(page, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        ren__text_add_number(page, json_real_value(value), 6);
+    else
+        ren__text_add(page, json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "–");
 }
 
 /* The mixture's record, and those of experts that have one. */
-static void add_records(ren_text *page, const json_t *card)
-{
+static void add_records(ren_text *page, const json_t *card) {
     const json_t *record = json_object_get(card, "training_record"), *experts = json_object_get(card, "experts");
     int lines = 0;
 
@@ -150,8 +146,7 @@ static void add_records(ren_text *page, const json_t *card)
     if (lines > RECORD_LINES) ren__text_add(page, "<p class=\"none\">The record is longer than what is shown.</p>\n");
 }
 
-void ren__add_model(ren_text *page, const ren_result *result)
-{
+void ren__add_model(ren_text *page, const ren_result *result) {
     const json_t *card = result->card;
 
     ren__text_add(page, "<dl>\n");
@@ -172,16 +167,14 @@ void ren__add_model(ren_text *page, const ren_result *result)
 
 /* -------------------------------------------------------------------------------------------------------- input */
 
-static const char *type_name(int32_t type)
-{
-    static const char *const names[] = { "",       "uint8",  "int8",  "uint16",  "int16",  "uint32",
+static const char *type_name(int32_t type) {
+    static const char *const names[] = { "",      "uint8",  "int8",  "uint16",  "int16",  "uint32",
                                          "int32", "uint64", "int64", "float32", "float64" };
 
     return type >= REN_TYPE_U8 && type <= REN_TYPE_F64 ? names[type] : "";
 }
 
-static void add_volume(ren_text *page, const char *title, const ren_volume *volume)
-{
+static void add_volume(ren_text *page, const char *title, const ren_volume *volume) {
     int64_t shape[3];
     double spacing[3];
     char axes[4];
@@ -199,8 +192,7 @@ static void add_volume(ren_text *page, const char *title, const ren_volume *volu
     ren__text_addf(page, " mm, %s, stored %s</dd>\n", type_name(ren_volume_type(volume)), axes);
 }
 
-void ren__add_input(ren_text *page, const ren_result *result, const ren_volume *ct, const ren_volume *lobes)
-{
+void ren__add_input(ren_text *page, const ren_result *result, const ren_volume *ct, const ren_volume *lobes) {
     ren__text_add(page, "<dl>\n");
     add_volume(page, "CT", ct);
     add_volume(page, "Lobe map", lobes);

@@ -14,8 +14,7 @@ static const anchor diverging[] = { { 5, 48, 97 },     { 33, 102, 172 },  { 67, 
                                     { 214, 96, 77 },   { 178, 24, 43 },   { 103, 0, 31 } };
 
 /* Linear between anchors, `where` from 0 to 1. */
-static ren__colour on_scale(const anchor *scale, int count, double where)
-{
+static ren__colour on_scale(const anchor *scale, int count, double where) {
     const double position = (where > 0.0 ? where < 1.0 ? where : 1.0 : 0.0) * (count - 1);
     const int lower = position < count - 1 ? (int)position : count - 2;
     const double share = position - lower;
@@ -26,13 +25,11 @@ static ren__colour on_scale(const anchor *scale, int count, double where)
     return (ren__colour){ mixed[0], mixed[1], mixed[2], 1 };
 }
 
-ren__colour ren__weight_colour(double weight, double most)
-{
+ren__colour ren__weight_colour(double weight, double most) {
     return on_scale(viridis, sizeof viridis / sizeof *viridis, most > 0.0 ? weight / most : 0.0);
 }
 
-ren__colour ren__probability_colour(double probability, double threshold)
-{
+ren__colour ren__probability_colour(double probability, double threshold) {
     const double where = probability < threshold ? 0.5 * probability / threshold
                          : threshold < 1.0       ? 0.5 + 0.5 * (probability - threshold) / (1.0 - threshold)
                                                  : 0.5;
@@ -40,7 +37,6 @@ ren__colour ren__probability_colour(double probability, double threshold)
     return on_scale(diverging, sizeof diverging / sizeof *diverging, where);
 }
 
-void ren__add_colour(ren_text *text, ren__colour colour)
-{
+void ren__add_colour(ren_text *text, ren__colour colour) {
     ren__text_addf(text, "#%02x%02x%02x", colour.red, colour.green, colour.blue);
 }

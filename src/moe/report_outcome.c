@@ -5,8 +5,7 @@
 
 #include "moe/report_parts.h"
 
-const char *ren__region_title(int32_t region)
-{
+const char *ren__region_title(int32_t region) {
     static const char *const titles[REN_REGION_COUNT] = { "Left upper lobe",   "Left lower lobe",  "Right upper lobe",
                                                           "Right middle lobe", "Right lower lobe", "Left lung",
                                                           "Right lung" };
@@ -14,8 +13,7 @@ const char *ren__region_title(int32_t region)
     return titles[region];
 }
 
-void ren__add_fixed(ren_text *text, double value, int decimals)
-{
+void ren__add_fixed(ren_text *text, double value, int decimals) {
     static const int64_t powers[] = { 1, 10, 100, 1000, 10000 };
 
     if (!isfinite(value) || fabs(value) > 1e12) {
@@ -28,16 +26,15 @@ void ren__add_fixed(ren_text *text, double value, int decimals)
     if (decimals > 0) ren__text_addf(text, ".%0*lld", decimals, (long long)(scaled % powers[decimals]));
 }
 
-double ren__most_weight(const ren_result *result)
-{
+double ren__most_weight(const ren_result *result) {
     double most = 0.0;
 
-    for (int32_t i = 0; i < result->region_count; i++) most = fmax(most, result->region[i].weight);
+    for (int32_t i = 0; i < result->region_count; i++)
+        most = fmax(most, result->region[i].weight);
     return most;
 }
 
-void ren__add_bar(ren_text *text, double share, ren__colour colour, double tick)
-{
+void ren__add_bar(ren_text *text, double share, ren__colour colour, double tick) {
     ren__text_add(text, "<svg class=\"bar\" viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
                         "<rect class=\"trough\" width=\"100\" height=\"8\"/><rect width=\"");
     ren__add_fixed(text, 100.0 * fmin(fmax(share, 0.0), 1.0), 1);
@@ -55,10 +52,10 @@ void ren__add_bar(ren_text *text, double share, ren__colour colour, double tick)
 /* ------------------------------------------------------------------------------------------------------ outcome */
 
 /* From 0 to 1 in the probabilities' colours, the threshold as a line, the probability as a marker. */
-static void add_gauge(ren_text *page, const ren_result *result, double probability)
-{
-    ren__text_add(page, "<svg class=\"gauge\" viewBox=\"-14 0 528 58\" role=\"img\" aria-label=\"probability on a scale "
-                        "from 0 to 1\"><defs><linearGradient id=\"odds\">");
+static void add_gauge(ren_text *page, const ren_result *result, double probability) {
+    ren__text_add(page,
+                  "<svg class=\"gauge\" viewBox=\"-14 0 528 58\" role=\"img\" aria-label=\"probability on a scale "
+                  "from 0 to 1\"><defs><linearGradient id=\"odds\">");
     for (int i = 0; i <= 20; i++) {
         ren__text_addf(page, "<stop offset=\"%d%%\" stop-color=\"", 5 * i);
         ren__add_colour(page, ren__probability_colour(i / 20.0, result->threshold));
@@ -79,8 +76,7 @@ static void add_gauge(ren_text *page, const ren_result *result, double probabili
     ren__text_add(page, " 15 l-8 -13 h16 z\"/></svg>\n");
 }
 
-static void add_wording(ren_text *page, const ren_result *result)
-{
+static void add_wording(ren_text *page, const ren_result *result) {
     if (result->classes != 2) {
         ren__text_addf(page, "The model's most probable class is number %d of %d (counted from 0).", result->label,
                        result->classes);
@@ -92,13 +88,15 @@ static void add_wording(ren_text *page, const ren_result *result)
                                       : ": the model classifies this scan as <strong>not ILD</strong>.");
 }
 
-void ren__add_outcome(ren_text *page, const ren_result *result)
-{
+void ren__add_outcome(ren_text *page, const ren_result *result) {
     const double probability = ren_result_probability(result, 1);
     int32_t ran = 0;
 
-    for (int32_t i = 0; i < result->region_count; i++) ran += result->region[i].ran;
-    ren__text_add(page, "<section id=\"outcome\">\n<h2 class=\"hidden\">Outcome</h2>\n<div class=\"answer\"><p class=\"number\">");
+    for (int32_t i = 0; i < result->region_count; i++)
+        ran += result->region[i].ran;
+    ren__text_add(
+        page,
+        "<section id=\"outcome\">\n<h2 class=\"hidden\">Outcome</h2>\n<div class=\"answer\"><p class=\"number\">");
     ren__add_fixed(page, probability, 2);
     ren__text_add(page, "</p><p class=\"meaning\">probability of interstitial lung disease (ILD)</p></div>\n"
                         "<div class=\"reading\"><p>");
@@ -110,8 +108,7 @@ void ren__add_outcome(ren_text *page, const ren_result *result)
 
 /* ------------------------------------------------------------------------------------------------------ regions */
 
-static double millilitres(const ren__anatomy *anatomy, int32_t region)
-{
+static double millilitres(const ren__anatomy *anatomy, int32_t region) {
     const uint32_t lobes = ren__region_lobes(region);
     double sum = 0.0;
 
@@ -121,8 +118,7 @@ static double millilitres(const ren__anatomy *anatomy, int32_t region)
 }
 
 static void add_region(ren_text *page, const ren_result *result, const ren__region_result *region,
-                       const ren__anatomy *anatomy)
-{
+                       const ren__anatomy *anatomy) {
     const double most = ren__most_weight(result);
 
     ren__text_addf(page, "<tr%s><th scope=\"row\">%s <span class=\"short\">%s</span></th><td>%s</td><td class=\"num\">",
@@ -145,13 +141,14 @@ static void add_region(ren_text *page, const ren_result *result, const ren__regi
     ren__text_add(page, "</td></tr>\n");
 }
 
-void ren__add_regions(ren_text *page, const ren_result *result, const ren__anatomy *anatomy)
-{
-    ren__text_add(page, "<section id=\"regions\">\n<h2>Regions</h2>\n<div class=\"scroll\"><table>\n<thead><tr>"
-                        "<th scope=\"col\">Region</th><th scope=\"col\">Ran</th><th scope=\"col\" class=\"num\">Volume, "
-                        "ml</th><th scope=\"col\" colspan=\"2\">Probability of ILD</th><th scope=\"col\" colspan=\"2\">"
-                        "Weight</th><th scope=\"col\" class=\"num\">Contribution</th></tr></thead>\n<tbody>\n");
-    for (int32_t i = 0; i < result->region_count; i++) add_region(page, result, &result->region[i], anatomy);
+void ren__add_regions(ren_text *page, const ren_result *result, const ren__anatomy *anatomy) {
+    ren__text_add(page,
+                  "<section id=\"regions\">\n<h2>Regions</h2>\n<div class=\"scroll\"><table>\n<thead><tr>"
+                  "<th scope=\"col\">Region</th><th scope=\"col\">Ran</th><th scope=\"col\" class=\"num\">Volume, "
+                  "ml</th><th scope=\"col\" colspan=\"2\">Probability of ILD</th><th scope=\"col\" colspan=\"2\">"
+                  "Weight</th><th scope=\"col\" class=\"num\">Contribution</th></tr></thead>\n<tbody>\n");
+    for (int32_t i = 0; i < result->region_count; i++)
+        add_region(page, result, &result->region[i], anatomy);
     ren__text_add(page, "</tbody>\n<tfoot><tr><th scope=\"row\">Mixture</th><td></td><td></td><td class=\"num\">");
     ren__add_fixed(page, ren_result_probability(result, 1), 2);
     ren__text_add(page, "</td><td class=\"wide\"></td><td class=\"num\">100.0 %</td><td class=\"wide\"></td>"

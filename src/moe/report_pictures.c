@@ -14,31 +14,27 @@ typedef struct painting {
     ren__colour lobes[REN__LOBES], lungs[REN__LUNGS];
 } painting;
 
-static int has_lobes(const ren_result *result)
-{
+static int has_lobes(const ren_result *result) {
     for (int32_t i = 0; i < result->region_count; i++)
         if (result->region[i].region < REN__LOBES) return 1;
     return 0;
 }
 
-static int has_lungs(const ren_result *result)
-{
+static int has_lungs(const ren_result *result) {
     for (int32_t i = 0; i < result->region_count; i++)
         if (result->region[i].region >= REN__LOBES) return 1;
     return 0;
 }
 
 /* Lobes' experts fill, lungs' experts outline; without lobes' experts the lungs' fill. */
-static void choose_colours(const ren_result *result, int kind, painting *p)
-{
+static void choose_colours(const ren_result *result, int kind, painting *p) {
     *p = (painting){ .result = result, .kind = kind };
     for (int32_t i = 0; i < result->region_count && kind != PLAIN; i++) {
         const ren__region_result *region = &result->region[i];
         const uint32_t lobes = ren__region_lobes(region->region);
         if (!region->ran) continue;
-        const ren__colour colour = kind == BY_WEIGHT
-                                       ? ren__weight_colour(region->weight, ren__most_weight(result))
-                                       : ren__probability_colour(region->probability, result->threshold);
+        const ren__colour colour = kind == BY_WEIGHT ? ren__weight_colour(region->weight, ren__most_weight(result))
+                                                     : ren__probability_colour(region->probability, result->threshold);
         if (region->region >= REN__LOBES && has_lobes(result)) {
             p->lungs[region->region - REN_REGION_LEFT_LUNG] = colour;
             continue;
@@ -49,8 +45,7 @@ static void choose_colours(const ren_result *result, int kind, painting *p)
 }
 
 /* The region's name and number where it lies. */
-static void add_spot(ren_text *page, const painting *p, const ren__plane *plane, const ren__region_result *region)
-{
+static void add_spot(ren_text *page, const painting *p, const ren__plane *plane, const ren__region_result *region) {
     double x, y;
 
     if (!region->ran || (region->region >= REN__LOBES && has_lobes(p->result))) return;
@@ -59,8 +54,10 @@ static void add_spot(ren_text *page, const painting *p, const ren__plane *plane,
     ren__add_fixed(page, 100.0 * x, 1);
     ren__text_add(page, "%;top:");
     ren__add_fixed(page, 100.0 * y, 1);
-    ren__text_addf(page, "%%\">%s<br>", region->region < REN__LOBES ? ren_region_name(region->region)
-                                        : region->region == REN_REGION_LEFT_LUNG ? "left" : "right");
+    ren__text_addf(page, "%%\">%s<br>",
+                   region->region < REN__LOBES              ? ren_region_name(region->region)
+                   : region->region == REN_REGION_LEFT_LUNG ? "left"
+                                                            : "right");
     if (p->kind == BY_WEIGHT) {
         ren__add_fixed(page, 100.0 * region->weight, 0);
         ren__text_add(page, " %");
@@ -70,8 +67,7 @@ static void add_spot(ren_text *page, const painting *p, const ren__plane *plane,
     ren__text_add(page, "</span>");
 }
 
-static void add_marks(ren_text *page, const painting *p, const ren__plane *plane)
-{
+static void add_marks(ren_text *page, const painting *p, const ren__plane *plane) {
     static const char *const places[4] = { "left", "right", "top", "bottom" };
 
     for (int i = 0; i < 4; i++)
@@ -82,12 +78,12 @@ static void add_marks(ren_text *page, const painting *p, const ren__plane *plane
         ren__text_add(page, "%\">5 cm</span>");
         return;
     }
-    for (int32_t i = 0; i < p->result->region_count; i++) add_spot(page, p, plane, &p->result->region[i]);
+    for (int32_t i = 0; i < p->result->region_count; i++)
+        add_spot(page, p, plane, &p->result->region[i]);
 }
 
 /* All pictures to one scale: `widest` is the width in mm that fills a column. */
-static ren_status add_picture(ren_text *page, const painting *p, const ren__plane *plane, double widest)
-{
+static ren_status add_picture(ren_text *page, const painting *p, const ren__plane *plane, double widest) {
     static const char *const what[KINDS] = { "CT in the lung window", "regions coloured by weight",
                                              "regions coloured by probability" };
     uint8_t *png = NULL;
@@ -107,8 +103,7 @@ static ren_status add_picture(ren_text *page, const painting *p, const ren__plan
     return page->status;
 }
 
-static void add_caption(ren_text *page, const ren__plane *plane)
-{
+static void add_caption(ren_text *page, const ren__plane *plane) {
     static const char *const from[3] = { "the left", "the back", "the feet" };
 
     ren__text_addf(page, "<figcaption>%s <span>slice %lld of %lld from %s</span></figcaption>\n", plane->name,
@@ -116,8 +111,7 @@ static void add_caption(ren_text *page, const ren__plane *plane)
 }
 
 static ren_status add_plane(ren_text *page, const ren_result *result, const ren__anatomy *anatomy, int32_t which,
-                            double widest, ren__run *run)
-{
+                            double widest, ren__run *run) {
     ren__plane plane;
     painting p;
     int shown = 0;
@@ -139,21 +133,24 @@ out:
 }
 
 /* A scale with its ends and, for probabilities, the threshold. */
-static void add_legend(ren_text *page, const ren_result *result, int kind)
-{
+static void add_legend(ren_text *page, const ren_result *result, int kind) {
     const double most = kind == BY_WEIGHT ? ren__most_weight(result) : 1.0;
     const char *id = kind == BY_WEIGHT ? "weights" : "probabilities";
 
-    ren__text_addf(page, "<svg class=\"legend\" viewBox=\"0 0 300 34\" role=\"img\" aria-label=\"colour scale\"><defs>"
-                         "<linearGradient id=\"%s\">", id);
+    ren__text_addf(page,
+                   "<svg class=\"legend\" viewBox=\"0 0 300 34\" role=\"img\" aria-label=\"colour scale\"><defs>"
+                   "<linearGradient id=\"%s\">",
+                   id);
     for (int i = 0; i <= 20; i++) {
         ren__text_addf(page, "<stop offset=\"%d%%\" stop-color=\"", 5 * i);
         ren__add_colour(page, kind == BY_WEIGHT ? ren__weight_colour(i / 20.0, 1.0)
                                                 : ren__probability_colour(i / 20.0, result->threshold));
         ren__text_add(page, "\"/>");
     }
-    ren__text_addf(page, "</linearGradient></defs><rect width=\"300\" height=\"14\" fill=\"url(#%s)\"/>"
-                         "<text y=\"30\">0</text><text x=\"300\" y=\"30\" text-anchor=\"end\">", id);
+    ren__text_addf(page,
+                   "</linearGradient></defs><rect width=\"300\" height=\"14\" fill=\"url(#%s)\"/>"
+                   "<text y=\"30\">0</text><text x=\"300\" y=\"30\" text-anchor=\"end\">",
+                   id);
     ren__add_fixed(page, kind == BY_WEIGHT ? 100.0 * most : 1.0, kind == BY_WEIGHT ? 1 : 0);
     ren__text_add(page, kind == BY_WEIGHT ? " %</text>" : "</text>");
     if (kind == BY_PROBABILITY) {
@@ -166,18 +163,17 @@ static void add_legend(ren_text *page, const ren_result *result, int kind)
     ren__text_add(page, "</svg>");
 }
 
-static void add_heads(ren_text *page, const ren_result *result)
-{
-    ren__text_add(page, "<div class=\"heads\">\n<div><h3>CT</h3><p class=\"note\">Lung window, −1350 to 150 HU</p></div>\n"
-                        "<div><h3>Coloured by weight</h3>");
+static void add_heads(ren_text *page, const ren_result *result) {
+    ren__text_add(page,
+                  "<div class=\"heads\">\n<div><h3>CT</h3><p class=\"note\">Lung window, −1350 to 150 HU</p></div>\n"
+                  "<div><h3>Coloured by weight</h3>");
     add_legend(page, result, BY_WEIGHT);
     ren__text_add(page, "</div>\n<div><h3>Coloured by probability</h3>");
     add_legend(page, result, BY_PROBABILITY);
     ren__text_add(page, "</div>\n</div>\n");
 }
 
-static void add_note(ren_text *page, const ren_result *result)
-{
+static void add_note(ren_text *page, const ren_result *result) {
     ren__text_add(page, "<p class=\"note\">Planes through the centre of mass of the lungs, patient's right on the "
                         "viewer's left, all to one scale. ");
     if (has_lobes(result) && has_lungs(result))
@@ -187,8 +183,7 @@ static void add_note(ren_text *page, const ren_result *result)
                         "whole region; they do not show where in it there is disease.</p>\n");
 }
 
-ren_status ren__add_pictures(ren_text *page, const ren_result *result, const ren__anatomy *anatomy, ren__run *run)
-{
+ren_status ren__add_pictures(ren_text *page, const ren_result *result, const ren__anatomy *anatomy, ren__run *run) {
     double widest = 0.0;
     ren_status st = REN_OK;
 

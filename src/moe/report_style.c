@@ -77,5 +77,7 @@ const char ren__report_style[] =
     "--alarm:#000;--alarm-back:#fff;--alarm-line:#000}\n"
     "main{padding:0;max-width:none}body{font-size:10.5px}h1{font-size:18px}h2{font-size:13px;margin:14px 0 6px}"
     ".number{font-size:44px}.reading{font-size:13px;flex-basis:300px}th,td{padding:3px 6px}\n"
-    ".note,figcaption span,footer{font-size:9px}#views{break-before:page}#model{break-before:page}.heads,figure{gap:6px;margin-bottom:6px}"
+    ".note,figcaption "
+    "span,footer{font-size:9px}#views{break-before:page}#model{break-before:page}.heads,figure{gap:6px;margin-bottom:"
+    "6px}"
     ".heads,figure{grid-template-columns:repeat(3,51mm)}.edge,.spot,.ruler{font-size:8px}section{break-inside:auto}}\n";

@@ -6,24 +6,22 @@
 #include "format/png.h"
 #include "moe/report.h"
 
-#define WINDOW_LOW (-1350.0) /* HU: the usual lung window, centre -600, width 1500 */
+#define WINDOW_LOW  (-1350.0) /* HU: the usual lung window, centre -600, width 1500 */
 #define WINDOW_HIGH 150.0
-#define MARGIN 20.0   /* mm of body shown around the lungs */
-#define PIXEL 0.8     /* mm, unless that makes more than MOST_PIXELS */
-#define FILL_SHARE 0.5
+#define MARGIN      20.0 /* mm of body shown around the lungs */
+#define PIXEL       0.8  /* mm, unless that makes more than MOST_PIXELS */
+#define FILL_SHARE  0.5
 enum { MOST_PIXELS = 640, OUTLINE = 2, LEAST_SPOT = 300 };
 
 /* ------------------------------------------------------------------------------------------------------ anatomy */
 
-void ren__anatomy_free(ren__anatomy *anatomy)
-{
+void ren__anatomy_free(ren__anatomy *anatomy) {
     ren_volume_free(anatomy->ct);
     ren_volume_free(anatomy->lobes);
     memset(anatomy, 0, sizeof *anatomy);
 }
 
-static ren_status ras_view(const ren_volume *volume, ren_volume **out)
-{
+static ren_status ras_view(const ren_volume *volume, ren_volume **out) {
     int32_t order[3], flip[3];
     const ren_status st = ren__volume_axes(volume, "RAS", order, flip);
 
@@ -31,13 +29,11 @@ static ren_status ras_view(const ren_volume *volume, ren_volume **out)
 }
 
 /* 0 left, 1 right; -1 outside. */
-static int lung_of(int32_t label)
-{
+static int lung_of(int32_t label) {
     return label < 1 || label > REN__LOBES ? -1 : label > 2;
 }
 
-static void survey_row(ren__anatomy *anatomy, const int32_t *row, int64_t j, int64_t k, int64_t counts[REN__LOBES])
-{
+static void survey_row(ren__anatomy *anatomy, const int32_t *row, int64_t j, int64_t k, int64_t counts[REN__LOBES]) {
     const int64_t at[3] = { 0, j, k };
 
     for (int64_t i = 0; i < anatomy->shape[0]; i++) {
@@ -54,8 +50,7 @@ static void survey_row(ren__anatomy *anatomy, const int32_t *row, int64_t j, int
     }
 }
 
-static ren_status survey(ren_context *context, ren__anatomy *anatomy, ren__run *run)
-{
+static ren_status survey(ren_context *context, ren__anatomy *anatomy, ren__run *run) {
     const int64_t *shape = anatomy->shape, slice[3] = { shape[0], shape[1], 1 };
     int64_t counts[REN__LOBES] = { 0 };
     int32_t *labels = NULL;
@@ -68,11 +63,13 @@ static ren_status survey(ren_context *context, ren__anatomy *anatomy, ren__run *
         const int64_t begin[3] = { 0, 0, k };
         REN_TRY(ren__run_check(run));
         REN_TRY(ren__volume_box_labels(anatomy->lobes, begin, slice, run, labels));
-        for (int64_t j = 0; j < shape[1]; j++) survey_row(anatomy, labels + j * shape[0], j, k, counts);
+        for (int64_t j = 0; j < shape[1]; j++)
+            survey_row(anatomy, labels + j * shape[0], j, k, counts);
     }
     if (anatomy->voxels[0] + anatomy->voxels[1] == 0) REN_FAIL(REN_E_DATA, "the lobe map has no lobe");
     const double voxel = anatomy->spacing[0] * anatomy->spacing[1] * anatomy->spacing[2] / 1000.0;
-    for (int lobe = 0; lobe < REN__LOBES; lobe++) anatomy->millilitres[lobe] = voxel * (double)counts[lobe];
+    for (int lobe = 0; lobe < REN__LOBES; lobe++)
+        anatomy->millilitres[lobe] = voxel * (double)counts[lobe];
     for (int lung = 0; lung < REN__LUNGS; lung++)
         for (int axis = 0; axis < 3 && anatomy->voxels[lung] > 0; axis++)
             anatomy->centre[lung][axis] /= (double)anatomy->voxels[lung];
@@ -82,8 +79,7 @@ out:
 }
 
 ren_status ren__anatomy_read(ren_context *context, const ren_volume *ct, const ren_volume *lobes, ren__run *run,
-                             ren__anatomy *anatomy)
-{
+                             ren__anatomy *anatomy) {
     int64_t shape[3];
     ren_status st = REN_OK;
 
@@ -103,8 +99,7 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------- planes */
 
-void ren__plane_free(ren__plane *plane)
-{
+void ren__plane_free(ren__plane *plane) {
     ren__free(plane->grey);
     ren__free(plane->label);
     memset(plane, 0, sizeof *plane);
@@ -123,8 +118,7 @@ static const struct {
 };
 
 /* The slice through the centre of one lung, or of both by volume. */
-static int64_t slice_index(const ren__anatomy *anatomy, int32_t axis, int32_t lung)
-{
+static int64_t slice_index(const ren__anatomy *anatomy, int32_t axis, int32_t lung) {
     double centre = 0.0, voxels = 0.0;
 
     for (int32_t side = 0; side < REN__LUNGS; side++) {
@@ -136,8 +130,7 @@ static int64_t slice_index(const ren__anatomy *anatomy, int32_t axis, int32_t lu
 }
 
 /* What is shown of an axis: the lungs and a margin, within the volume. Voxel edges, in voxels. */
-static void shown_range(const ren__anatomy *anatomy, int32_t axis, double *begin, double *end)
-{
+static void shown_range(const ren__anatomy *anatomy, int32_t axis, double *begin, double *end) {
     const double margin = MARGIN / anatomy->spacing[axis];
 
     *begin = fmax(0.0, (double)anatomy->begin[axis] - margin);
@@ -150,16 +143,14 @@ typedef struct slab {
     int64_t width, height; /* voxels along `across` and `down` */
 } slab;
 
-static uint8_t windowed(double value)
-{
+static uint8_t windowed(double value) {
     const double share = (value - WINDOW_LOW) / (WINDOW_HIGH - WINDOW_LOW);
 
     return share > 0.0 ? share < 1.0 ? (uint8_t)(255.0 * share + 0.5) : 255 : 0; /* NaN: 0 */
 }
 
 /* Lower neighbour and share of the upper one, for linear interpolation at a voxel position. */
-static int64_t neighbour(double position, int64_t count, double *share)
-{
+static int64_t neighbour(double position, int64_t count, double *share) {
     const double inside = fmin(fmax(position, 0.0), (double)(count - 1));
     const int64_t lower = inside < (double)(count - 1) ? (int64_t)inside : count > 1 ? count - 2 : 0;
 
@@ -167,8 +158,7 @@ static int64_t neighbour(double position, int64_t count, double *share)
     return lower;
 }
 
-static double interpolate(const slab *s, double x, double y)
-{
+static double interpolate(const slab *s, double x, double y) {
     double a, b;
     const int64_t i = neighbour(x, s->width, &a), j = neighbour(y, s->height, &b);
     const float *v = s->value + j * s->width + i;
@@ -178,16 +168,14 @@ static double interpolate(const slab *s, double x, double y)
            b * ((1.0 - a) * (double)v[down] + a * (double)v[down + right]);
 }
 
-static int64_t nearest(double position, int64_t count)
-{
+static int64_t nearest(double position, int64_t count) {
     const int64_t index = (int64_t)floor(position + 0.5);
 
     return index < 0 ? 0 : index < count ? index : count - 1;
 }
 
 /* Fills the pixels; voxel centres are at whole numbers, so that edges are half a voxel off. */
-static void sample(const slab *s, const double range[2][2], const double spacing[2], ren__plane *plane)
-{
+static void sample(const slab *s, const double range[2][2], const double spacing[2], ren__plane *plane) {
     for (int32_t y = 0; y < plane->height; y++) {
         const double v = range[1][1] - 0.5 - (y + 0.5) * plane->pixel / spacing[1];
         for (int32_t x = 0; x < plane->width; x++) {
@@ -201,8 +189,7 @@ static void sample(const slab *s, const double range[2][2], const double spacing
 }
 
 static ren_status read_slab(ren_context *context, const ren__anatomy *anatomy, int32_t normal, int64_t index,
-                            ren__run *run, slab *s)
-{
+                            ren__run *run, slab *s) {
     int64_t begin[3] = { 0, 0, 0 }, shape[3];
     ren_status st = REN_OK;
 
@@ -218,8 +205,7 @@ out:
 }
 
 ren_status ren__plane_make(ren_context *context, const ren__anatomy *anatomy, int32_t which, ren__run *run,
-                           ren__plane *plane, int *shown)
-{
+                           ren__plane *plane, int *shown) {
     const int32_t normal = layouts[which].normal, axes[2] = { layouts[which].across, layouts[which].down };
     slab s = { .width = anatomy->shape[axes[0]], .height = anatomy->shape[axes[1]] };
     double range[2][2], size[2], spacing[2];
@@ -256,8 +242,7 @@ out:
 /* ----------------------------------------------------------------------------------------------------- pictures */
 
 /* Is there something else than this lung within the outline's width? */
-static int at_edge(const ren__plane *plane, int32_t x, int32_t y, int lung)
-{
+static int at_edge(const ren__plane *plane, int32_t x, int32_t y, int lung) {
     for (int32_t dy = -OUTLINE; dy <= OUTLINE; dy++) {
         for (int32_t dx = -OUTLINE; dx <= OUTLINE; dx++) {
             const int32_t u = x + dx, v = y + dy;
@@ -270,25 +255,21 @@ static int at_edge(const ren__plane *plane, int32_t x, int32_t y, int lung)
 }
 
 /* A fissure: the neighbour to the right or below is another lobe of the same lung. */
-static int at_fissure(const ren__plane *plane, int32_t x, int32_t y)
-{
+static int at_fissure(const ren__plane *plane, int32_t x, int32_t y) {
     const size_t at = (size_t)y * (size_t)plane->width + (size_t)x;
     const uint8_t label = plane->label[at];
     const uint8_t right = x + 1 < plane->width ? plane->label[at + 1] : label;
     const uint8_t below = y + 1 < plane->height ? plane->label[at + (size_t)plane->width] : label;
 
-    return (right != label && lung_of(right) == lung_of(label)) ||
-           (below != label && lung_of(below) == lung_of(label));
+    return (right != label && lung_of(right) == lung_of(label)) || (below != label && lung_of(below) == lung_of(label));
 }
 
-static uint8_t blend(uint8_t grey, uint8_t colour, double share)
-{
+static uint8_t blend(uint8_t grey, uint8_t colour, double share) {
     return (uint8_t)((1.0 - share) * grey + share * colour + 0.5);
 }
 
 static void paint(const ren__plane *plane, const ren__colour lobes[REN__LOBES], const ren__colour lungs[REN__LUNGS],
-                  uint8_t *rgb)
-{
+                  uint8_t *rgb) {
     const ren__colour white = { 255, 255, 255, 1 };
 
     for (int32_t y = 0; y < plane->height; y++) {
@@ -312,8 +293,7 @@ static void paint(const ren__plane *plane, const ren__colour lobes[REN__LOBES], 
 }
 
 ren_status ren__plane_png(ren_context *context, const ren__plane *plane, const ren__colour lobes[REN__LOBES],
-                          const ren__colour lungs[REN__LUNGS], uint8_t **png, size_t *size)
-{
+                          const ren__colour lungs[REN__LUNGS], uint8_t **png, size_t *size) {
     uint8_t *rgb = ren__alloc_array(context, (size_t)plane->width * (size_t)plane->height, 3);
 
     if (!rgb) return ren__out_of_memory();
@@ -323,15 +303,13 @@ ren_status ren__plane_png(ren_context *context, const ren__plane *plane, const r
     return st;
 }
 
-static int covered(const ren__plane *plane, uint32_t lobes, int32_t x, int32_t y)
-{
+static int covered(const ren__plane *plane, uint32_t lobes, int32_t x, int32_t y) {
     const uint8_t label = plane->label[(size_t)y * (size_t)plane->width + (size_t)x];
 
     return label > 0 && ((lobes >> (label - 1)) & 1u);
 }
 
-int ren__plane_spot(const ren__plane *plane, uint32_t lobes, double *x, double *y)
-{
+int ren__plane_spot(const ren__plane *plane, uint32_t lobes, double *x, double *y) {
     double sum[2] = { 0.0, 0.0 }, count = 0.0, best = HUGE_VAL;
 
     for (int32_t v = 0; v < plane->height; v++) {

@@ -11,8 +11,7 @@ const char ren__notice[] = "research use only, not verified";
 
 static const char *const stage_names[REN__STAGE_COUNT] = { "preprocess", "radiomics", "experts", "gate", "total" };
 
-void ren_result_free(ren_result *result)
-{
+void ren_result_free(ren_result *result) {
     if (!result || atomic_fetch_sub_explicit(&result->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = result->context;
     json_decref(result->card);
@@ -21,8 +20,7 @@ void ren_result_free(ren_result *result)
     ren__context_release(context);
 }
 
-ren_status ren__result_warn(ren_result *result, const char *format, ...)
-{
+ren_status ren__result_warn(ren_result *result, const char *format, ...) {
     char line[1024];
     va_list arguments;
 
@@ -34,8 +32,7 @@ ren_status ren__result_warn(ren_result *result, const char *format, ...)
     return result->warnings->status;
 }
 
-ren_status ren__result_create(const ren_mixture *mixture, const ren_scan *scan, ren_result **out)
-{
+ren_status ren__result_create(const ren_mixture *mixture, const ren_scan *scan, ren_result **out) {
     ren_context *context = mixture->context;
     ren_status st = REN_OK;
     ren_result *result = NULL;
@@ -63,8 +60,7 @@ out:
     return st;
 }
 
-void ren__result_decide(ren_result *result)
-{
+void ren__result_decide(ren_result *result) {
     int32_t best = 0;
 
     if (result->classes == 2) {
@@ -78,69 +74,59 @@ void ren__result_decide(ren_result *result)
 
 /* ------------------------------------------------------------------------------------------------------ getters */
 
-static const ren__region_result *region_at(const ren_result *result, int32_t index)
-{
+static const ren__region_result *region_at(const ren_result *result, int32_t index) {
     return result && index >= 0 && index < result->region_count ? &result->region[index] : NULL;
 }
 
-double ren_result_probability(const ren_result *result, int32_t label)
-{
+double ren_result_probability(const ren_result *result, int32_t label) {
     return result && label >= 0 && label < result->classes ? result->probability[label] : (double)NAN;
 }
 
-int32_t ren_result_label(const ren_result *result)
-{
+int32_t ren_result_label(const ren_result *result) {
     return result ? result->label : -1;
 }
 
-int32_t ren_result_region_count(const ren_result *result)
-{
+int32_t ren_result_region_count(const ren_result *result) {
     return result ? result->region_count : 0;
 }
 
-const char *ren_result_region_name(const ren_result *result, int32_t index)
-{
+const char *ren_result_region_name(const ren_result *result, int32_t index) {
     const ren__region_result *region = region_at(result, index);
 
     return region ? ren_region_name(region->region) : NULL;
 }
 
-int32_t ren_result_region_ran(const ren_result *result, int32_t index)
-{
+int32_t ren_result_region_ran(const ren_result *result, int32_t index) {
     const ren__region_result *region = region_at(result, index);
 
     return region ? region->ran : 0;
 }
 
-double ren_result_region_probability(const ren_result *result, int32_t index)
-{
+double ren_result_region_probability(const ren_result *result, int32_t index) {
     const ren__region_result *region = region_at(result, index);
 
     return region ? region->probability : (double)NAN;
 }
 
-double ren_result_region_weight(const ren_result *result, int32_t index)
-{
+double ren_result_region_weight(const ren_result *result, int32_t index) {
     const ren__region_result *region = region_at(result, index);
 
     return region ? region->weight : (double)NAN;
 }
 
-int32_t ren_result_warning_count(const ren_result *result)
-{
+int32_t ren_result_warning_count(const ren_result *result) {
     return result ? result->warning_count : 0;
 }
 
-const char *ren_result_warning(const ren_result *result, int32_t index)
-{
+const char *ren_result_warning(const ren_result *result, int32_t index) {
     if (!result || index < 0 || index >= result->warning_count) return NULL;
     const char *line = ren_text_data(result->warnings);
-    for (; index > 0; index--) line += strlen(line) + 1;
+    for (; index > 0; index--)
+        line += strlen(line) + 1;
     return line;
 }
 
-double ren_result_seconds(const ren_result *result, const char *stage)
-{
+double ren_result_seconds(const ren_result *result, const char *stage) {
     for (int i = 0; result && stage && i < REN__STAGE_COUNT; i++)
         if (strcmp(stage, stage_names[i]) == 0) return result->seconds[i];
     return (double)NAN;
@@ -149,20 +135,18 @@ double ren_result_seconds(const ren_result *result, const char *stage)
 /* --------------------------------------------------------------------------------------------------------- JSON */
 
 /* A number, or null where it is none. */
-static json_t *number(double value)
-{
+static json_t *number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static json_t *regions_json(const ren_result *result)
-{
+static json_t *regions_json(const ren_result *result) {
     json_t *list = json_array();
 
     for (int32_t i = 0; i < result->region_count; i++) {
         const ren__region_result *region = &result->region[i];
-        json_t *object = json_pack("{s:s, s:b, s:o, s:o}", "name", ren_region_name(region->region), "ran",
-                                   (int)region->ran, "probability", number(region->probability), "weight",
-                                   number(region->weight));
+        json_t *object =
+            json_pack("{s:s, s:b, s:o, s:o}", "name", ren_region_name(region->region), "ran", (int)region->ran,
+                      "probability", number(region->probability), "weight", number(region->weight));
         if (json_array_append_new(list, object) == 0) continue;
         json_decref(list);
         return NULL;
@@ -170,8 +154,7 @@ static json_t *regions_json(const ren_result *result)
     return list;
 }
 
-static json_t *warnings_json(const ren_result *result)
-{
+static json_t *warnings_json(const ren_result *result) {
     json_t *list = json_array();
 
     for (int32_t i = 0; i < result->warning_count; i++) {
@@ -182,8 +165,7 @@ static json_t *warnings_json(const ren_result *result)
     return list;
 }
 
-static json_t *seconds_json(const ren_result *result, double read_seconds)
-{
+static json_t *seconds_json(const ren_result *result, double read_seconds) {
     json_t *object = json_pack("{s:o}", "read", number(read_seconds));
 
     for (int i = 0; i < REN__STAGE_COUNT; i++) {
@@ -194,19 +176,18 @@ static json_t *seconds_json(const ren_result *result, double read_seconds)
     return object;
 }
 
-ren_status ren_result_json(const ren_result *result, double read_seconds, ren_text **json)
-{
+ren_status ren_result_json(const ren_result *result, double read_seconds, ren_text **json) {
     REN_REQUIRE(json != NULL);
     *json = NULL;
     REN_REQUIRE(result != NULL);
     const json_t *preset = json_object_get(result->card, "preset");
-    json_t *tree = json_pack(
-        "{s:o, s:i, s:f, s:o, s:o, s:O, s:s, s:O, s:O, s:s, s:i, s:o, s:s}", "probability",
-        number(ren_result_probability(result, 1)), "label", (int)result->label, "threshold", result->threshold,
-        "regions", regions_json(result), "warnings", warnings_json(result), "model",
-        json_object_get(result->card, "name"), "library", ren_version(), "preset", json_object_get(preset, "kind"),
-        "preset_settings", preset, "isa", result->isa, "threads", (int)result->threads, "seconds",
-        seconds_json(result, read_seconds), "notice", ren__notice);
+    json_t *tree =
+        json_pack("{s:o, s:i, s:f, s:o, s:o, s:O, s:s, s:O, s:O, s:s, s:i, s:o, s:s}", "probability",
+                  number(ren_result_probability(result, 1)), "label", (int)result->label, "threshold",
+                  result->threshold, "regions", regions_json(result), "warnings", warnings_json(result), "model",
+                  json_object_get(result->card, "name"), "library", ren_version(), "preset",
+                  json_object_get(preset, "kind"), "preset_settings", preset, "isa", result->isa, "threads",
+                  (int)result->threads, "seconds", seconds_json(result, read_seconds), "notice", ren__notice);
     if (!tree) return ren__json_memory();
     const ren_status st = ren__json_write(result->context, tree, 2, json);
     json_decref(tree);

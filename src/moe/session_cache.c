@@ -26,8 +26,7 @@ struct ren__session_cache {
     uint64_t clock;
 };
 
-ren_status ren__session_cache_create(ren_context *context, ren__session_cache **out)
-{
+ren_status ren__session_cache_create(ren_context *context, ren__session_cache **out) {
     ren_status st = REN_OK;
     ren__session_cache *cache = NULL;
     const size_t part = ren__ledger_limit(context->ledger) / 4;
@@ -44,8 +43,7 @@ out:
     return st;
 }
 
-static void end_list(kept *list)
-{
+static void end_list(kept *list) {
     while (list) {
         kept *next = list->next;
         ren__session_free(list->session);
@@ -54,8 +52,7 @@ static void end_list(kept *list)
     }
 }
 
-void ren__session_cache_free(ren__session_cache *cache)
-{
+void ren__session_cache_free(ren__session_cache *cache) {
     if (!cache) return;
     end_list(cache->first);
     pthread_mutex_destroy(&cache->mutex);
@@ -63,8 +60,7 @@ void ren__session_cache_free(ren__session_cache *cache)
 }
 
 /* Takes one entry out of the list. */
-static void unlink_entry(ren__session_cache *cache, const kept *entry)
-{
+static void unlink_entry(ren__session_cache *cache, const kept *entry) {
     for (kept **link = &cache->first; *link; link = &(*link)->next) {
         if (*link != entry) continue;
         *link = entry->next;
@@ -73,8 +69,7 @@ static void unlink_entry(ren__session_cache *cache, const kept *entry)
     }
 }
 
-static kept *oldest_idle(const ren__session_cache *cache)
-{
+static kept *oldest_idle(const ren__session_cache *cache) {
     kept *oldest = NULL;
 
     for (kept *entry = cache->first; entry; entry = entry->next)
@@ -84,8 +79,7 @@ static kept *oldest_idle(const ren__session_cache *cache)
 
 /* Takes idle sessions out, oldest first, until `needed` more bytes stay within the limit. They are ended by the caller,
  * outside of the lock. */
-static kept *make_room(ren__session_cache *cache, size_t needed)
-{
+static kept *make_room(ren__session_cache *cache, size_t needed) {
     const size_t room = needed < cache->limit ? cache->limit - needed : 0;
     kept *gone = NULL, *oldest;
 
@@ -97,14 +91,12 @@ static kept *make_room(ren__session_cache *cache, size_t needed)
     return gone;
 }
 
-static int same_key(const ren__session_key *a, const ren__session_key *b)
-{
+static int same_key(const ren__session_key *a, const ren__session_key *b) {
     return a->expert == b->expert && memcmp(a->size, b->size, sizeof a->size) == 0;
 }
 
 /* An idle session of the key, now borrowed; or NULL. */
-static ren__session *take_idle(ren__session_cache *cache, const ren__session_key *key)
-{
+static ren__session *take_idle(ren__session_cache *cache, const ren__session_key *key) {
     ren__session *session = NULL;
 
     pthread_mutex_lock(&cache->mutex);
@@ -118,8 +110,7 @@ static ren__session *take_idle(ren__session_cache *cache, const ren__session_key
 }
 
 /* Enters a session that is about to be made, so that its bytes count while it is. */
-static void reserve(ren__session_cache *cache, kept *entry)
-{
+static void reserve(ren__session_cache *cache, kept *entry) {
     pthread_mutex_lock(&cache->mutex);
     kept *gone = make_room(cache, entry->bytes);
     entry->next = cache->first;
@@ -131,8 +122,7 @@ static void reserve(ren__session_cache *cache, kept *entry)
 
 /* Makes the session; where memory is short, once more without any idle session. */
 static ren_status make_session(ren__session_cache *cache, const ren__session_key *key, const ren__session_kind *kind,
-                               ren__session **session)
-{
+                               ren__session **session) {
     const ren_status st = kind->make(key, session);
 
     if (st != REN_E_MEMORY && st != REN_E_LIMIT) return st;
@@ -145,8 +135,7 @@ static ren_status make_session(ren__session_cache *cache, const ren__session_key
 }
 
 ren_status ren__session_borrow(ren__session_cache *cache, const ren__session_key *key, const ren__session_kind *kind,
-                               ren__session **out)
-{
+                               ren__session **out) {
     ren__session *session = take_idle(cache, key);
     size_t bytes = 0;
 
@@ -180,13 +169,13 @@ ren_status ren__session_borrow(ren__session_cache *cache, const ren__session_key
     return st;
 }
 
-void ren__session_return(ren__session_cache *cache, ren__session *session)
-{
+void ren__session_return(ren__session_cache *cache, ren__session *session) {
     kept *entry;
 
     if (!session) return;
     pthread_mutex_lock(&cache->mutex);
-    for (entry = cache->first; entry && entry->session != session;) entry = entry->next;
+    for (entry = cache->first; entry && entry->session != session;)
+        entry = entry->next;
     if (entry) {
         entry->borrowed = 0;
         entry->used = ++cache->clock;
@@ -196,19 +185,18 @@ void ren__session_return(ren__session_cache *cache, ren__session *session)
     end_list(gone);
 }
 
-void ren__session_cache_count(ren__session_cache *cache, size_t *sessions, size_t *bytes)
-{
+void ren__session_cache_count(ren__session_cache *cache, size_t *sessions, size_t *bytes) {
     size_t count = 0;
 
     pthread_mutex_lock(&cache->mutex);
-    for (const kept *entry = cache->first; entry; entry = entry->next) count++;
+    for (const kept *entry = cache->first; entry; entry = entry->next)
+        count++;
     *bytes = cache->bytes;
     pthread_mutex_unlock(&cache->mutex);
     *sessions = count;
 }
 
-void ren__session_cache_limit(ren__session_cache *cache, size_t bytes)
-{
+void ren__session_cache_limit(ren__session_cache *cache, size_t bytes) {
     pthread_mutex_lock(&cache->mutex);
     cache->limit = bytes;
     pthread_mutex_unlock(&cache->mutex);

@@ -2,8 +2,8 @@
 /*
  * Sessions kept for the next prediction. A session belongs to one thread while it is borrowed; idle ones wait in the
  * cache until one of the same expert and shape is asked for, and the least recently used go when the bytes of all
- * sessions pass the limit. Many threads may borrow at once: what is borrowed cannot be dropped, so that the limit bounds
- * what is kept, and one session a thread is always possible.
+ * sessions pass the limit. Many threads may borrow at once: what is borrowed cannot be dropped, so that the limit
+ * bounds what is kept, and one session a thread is always possible.
  */
 #ifndef REN_MOE_SESSION_CACHE_H
 #define REN_MOE_SESSION_CACHE_H

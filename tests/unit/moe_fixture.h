@@ -12,8 +12,7 @@ static const char fixture_config_48[] = "{\"input_size\": [48, 48, 48]}";
 static const char fixture_config[] = "{\"input_size\": [16, 16, 16]}";
 
 /* Lobe of a cell of a grid of 16^3: two boxes for lungs, divided along the body's axis; `missing` is left out. */
-static inline uint8_t fixture_lobe(int d, int h, int w, int missing)
-{
+static inline uint8_t fixture_lobe(int d, int h, int w, int missing) {
     int lobe = 0;
 
     if (h < 3 || h > 12 || w < 2 || w > 13) return 0;
@@ -22,8 +21,7 @@ static inline uint8_t fixture_lobe(int d, int h, int w, int missing)
     return (uint8_t)(lobe == missing ? 0 : lobe);
 }
 
-static inline void fixture_count(ren_scan *scan, int d, int h, int w, uint8_t lobe)
-{
+static inline void fixture_count(ren_scan *scan, int d, int h, int w, uint8_t lobe) {
     const int64_t at[3] = { d, h, w };
 
     for (int32_t region = 0; region < REN_REGION_COUNT && lobe; region++) {
@@ -38,8 +36,7 @@ static inline void fixture_count(ren_scan *scan, int d, int h, int w, uint8_t lo
 }
 
 /* A prepared scan of side^3 cells (a multiple of 16) with noise for lung. */
-static inline ren_status fixture_scan(ren_context *context, int side, int missing, ren_scan **out)
-{
+static inline ren_status fixture_scan(ren_context *context, int side, int missing, ren_scan **out) {
     const ren_preset preset = { .struct_size = sizeof preset, .size = { side, side, side } };
     const int scale = side / FIXTURE_SIDE;
     ren_scan *scan = NULL;
@@ -70,8 +67,7 @@ out:
     return st;
 }
 
-static inline ren_status fixture_expert(ren_context *context, int32_t region, uint64_t seed, ren_expert **out)
-{
+static inline ren_status fixture_expert(ren_context *context, int32_t region, uint64_t seed, ren_expert **out) {
     ren_expert_options options;
     ren_status st = REN_OK;
 
@@ -84,8 +80,7 @@ out:
     return st;
 }
 
-static inline ren_status fixture_gate(ren_context *context, ren_gate **out)
-{
+static inline ren_status fixture_gate(ren_context *context, ren_gate **out) {
     static const double weights[REN_REGION_COUNT] = { 0.7, 0.9, 0.6, 0.65, 0.95, 0.75, 0.85 };
     ren_gate_options options;
     ren_status st = REN_OK;
@@ -99,8 +94,7 @@ out:
 }
 
 /* Experts of regions first..last with a gate. */
-static inline ren_status fixture_mixture(ren_context *context, int32_t first, int32_t last, ren_mixture **out)
-{
+static inline ren_status fixture_mixture(ren_context *context, int32_t first, int32_t last, ren_mixture **out) {
     ren_expert *experts[REN_REGION_COUNT] = { NULL };
     ren_gate *gate = NULL;
     ren_status st = REN_OK;
@@ -110,7 +104,8 @@ static inline ren_status fixture_mixture(ren_context *context, int32_t first, in
         REN_TRY(fixture_expert(context, region, 100u + (uint64_t)region, &experts[region - first]));
     REN_TRY(ren_mixture_create(context, experts, (size_t)(last - first + 1), gate, out));
 out:
-    for (int i = 0; i < REN_REGION_COUNT; i++) ren_expert_free(experts[i]);
+    for (int i = 0; i < REN_REGION_COUNT; i++)
+        ren_expert_free(experts[i]);
     ren_gate_free(gate);
     return st;
 }

@@ -17,8 +17,7 @@ typedef struct checkpoint_change {
 } checkpoint_change;
 
 static ren_status write_checkpoint(ren_context *context, const ren__weights *weights, const char *path,
-                                   const checkpoint_change *change)
-{
+                                   const checkpoint_change *change) {
     static const double one = 1.0;
     ren__tensor_source sources[MAX_TENSORS];
     char names[MAX_TENSORS][80];
@@ -26,7 +25,8 @@ static ren_status write_checkpoint(ren_context *context, const ren__weights *wei
     size_t count = 0, used = 0, total = 0;
     ren_status st = REN_OK;
 
-    for (int32_t i = 0; i < ren__weights_count(weights); i++) total += ren__weights_elements(weights, i);
+    for (int32_t i = 0; i < ren__weights_count(weights); i++)
+        total += ren__weights_elements(weights, i);
     REN_CALLOC(wide, total);
     for (int32_t i = 0; i < ren__weights_count(weights); i++) {
         const char *name = ren__weights_name(weights, i);
@@ -43,7 +43,8 @@ static ren_status write_checkpoint(ren_context *context, const ren__weights *wei
         source->data = ren__weights_read(weights, i);
         if (change->type == REN__F64) {
             const float *values = ren__weights_read(weights, i);
-            for (size_t e = 0; e < ren__weights_elements(weights, i); e++) wide[used + e] = (double)values[e];
+            for (size_t e = 0; e < ren__weights_elements(weights, i); e++)
+                wide[used + e] = (double)values[e];
             source->data = wide + used;
             used += ren__weights_elements(weights, i);
         }
@@ -59,8 +60,7 @@ out:
     return st;
 }
 
-static ren_status load_checkpoint(ren_context *context, const char *path, ren_expert **out)
-{
+static ren_status load_checkpoint(ren_context *context, const char *path, ren_expert **out) {
     ren_expert_options options;
     ren_status st = REN_OK;
 
@@ -72,8 +72,7 @@ out:
     return st;
 }
 
-static ren_status same_weights(const ren_expert *a, const ren_expert *b)
-{
+static ren_status same_weights(const ren_expert *a, const ren_expert *b) {
     ren_status st = REN_OK;
 
     CHECK_INT(ren__weights_count(a->weights), ren__weights_count(b->weights));
@@ -84,8 +83,7 @@ out:
     return st;
 }
 
-static ren_status test_checkpoint(ren_context *context)
-{
+static ren_status test_checkpoint(ren_context *context) {
     static const checkpoint_change changes[] = {
         { .prefix = "", .type = REN__F32 },
         { .prefix = "module.", .extra = "bn1.num_batches_tracked", .type = REN__F32 },
@@ -110,14 +108,14 @@ out:
     return st;
 }
 
-static ren_status test_checkpoint_refusals(ren_context *context)
-{
+static ren_status test_checkpoint_refusals(ren_context *context) {
     static const struct {
         checkpoint_change change;
         const char *message;
     } cases[] = {
         { { .prefix = "", .without = "fc2.bias", .type = REN__F32 }, "fc2.bias is missing" },
-        { { .prefix = "", .bent = "fc2.weight", .type = REN__F32 }, "fc2.weight is 256 x 64, but the network needs 64 x 256" },
+        { { .prefix = "", .bent = "fc2.weight", .type = REN__F32 },
+          "fc2.weight is 256 x 64, but the network needs 64 x 256" },
         { { .prefix = "", .extra = "vit.cls_token", .type = REN__F32 }, "vit.cls_token" },
         { { .prefix = "module.net.", .type = REN__F32 }, "net.conv1.weight" },
     };
@@ -137,8 +135,7 @@ out:
     return st;
 }
 
-static ren_status test_round_trip(ren_context *context)
-{
+static ren_status test_round_trip(ren_context *context) {
     char first[TEST_PATH], second[TEST_PATH];
     char *a = NULL, *b = NULL;
     size_t a_size, b_size;
@@ -173,15 +170,15 @@ out:
 }
 
 /* The probability of class 1 by the dense session, its input filled by hand. */
-static ren_status dense_probability(const ren_expert *expert, const ren_scan *scan, int lobe, double *probability)
-{
+static ren_status dense_probability(const ren_expert *expert, const ren_scan *scan, int lobe, double *probability) {
     const int64_t side = scan->preset.size[0];
     ren__session *session = NULL;
     ren_status st = REN_OK;
 
     REN_TRY(ren__session_create(expert->graph, expert->weights, REN__INFER, &session));
     float *x = ren__session_input(session, "x");
-    for (int64_t i = 0; i < side * side * side; i++) x[i] = scan->lobe[i] == lobe ? scan->image[i] : 0.0f;
+    for (int64_t i = 0; i < side * side * side; i++)
+        x[i] = scan->lobe[i] == lobe ? scan->image[i] : 0.0f;
     REN_TRY(ren__session_run(session, NULL));
     const float *logits = ren__session_output(session, "logits");
     *probability = 1.0 / (1.0 + exp((double)logits[0] - (double)logits[1]));
@@ -190,8 +187,7 @@ out:
     return st;
 }
 
-static ren_status compare_with_dense(ren_context *context, int side, const char *config, int32_t region)
-{
+static ren_status compare_with_dense(ren_context *context, int side, const char *config, int32_t region) {
     ren_expert_options options;
     ren_expert *expert = NULL;
     ren_scan *scan = NULL;
@@ -218,18 +214,15 @@ out:
     return st;
 }
 
-static ren_status test_predicts(ren_context *context)
-{
+static ren_status test_predicts(ren_context *context) {
     return compare_with_dense(context, 16, fixture_config, REN_REGION_RLL);
 }
 
-static ren_status test_predicts_box_alone(ren_context *context)
-{
+static ren_status test_predicts_box_alone(ren_context *context) {
     return compare_with_dense(context, 48, fixture_config_48, REN_REGION_LLL);
 }
 
-static ren_status test_predict_refusals(ren_context *context)
-{
+static ren_status test_predict_refusals(ren_context *context) {
     ren_expert *expert = NULL;
     ren_scan *scan = NULL;
     float values[2];
@@ -247,8 +240,7 @@ out:
     return st;
 }
 
-static ren_status test_option_refusals(ren_context *context)
-{
+static ren_status test_option_refusals(ren_context *context) {
     const ren_preset other = { .struct_size = sizeof other, .size = { 24, 24, 24 } };
     ren_expert_options options;
     ren_expert *expert = NULL;
@@ -279,11 +271,11 @@ out:
 }
 
 /* A file with the expert's tensors that says `model` of itself. */
-static ren_status refuse(ren_context *context, const char *model, ren_status code, const char *message)
-{
+static ren_status refuse(ren_context *context, const char *model, ren_status code, const char *message) {
     static const float value = 0.0f;
-    const ren__tensor_source tensor = { .name = "conv1.weight", .type = REN__F32, .rank = 1, .shape = { 1 },
-                                        .data = &value };
+    const ren__tensor_source tensor = {
+        .name = "conv1.weight", .type = REN__F32, .rank = 1, .shape = { 1 }, .data = &value
+    };
     const char *const metadata[] = { "ren.format", "1", "ren.model", model, NULL };
     char path[TEST_PATH];
     ren_expert *expert = NULL;
@@ -300,10 +292,9 @@ out:
 }
 
 #define PRESET "\"preset\": {\"kind\": \"lung\", \"window\": [-1350, 150], \"spacing\": 1, \"size\": [16, 16, 16]}"
-#define HEAD "{\"kind\": \"expert\", \"arch\": \"cnn\", "
+#define HEAD   "{\"kind\": \"expert\", \"arch\": \"cnn\", "
 
-static ren_status test_hostile_files(ren_context *context)
-{
+static ren_status test_hostile_files(ren_context *context) {
     static const struct {
         const char *model;
         ren_status code;
@@ -315,15 +306,15 @@ static ren_status test_hostile_files(ren_context *context)
         { HEAD "\"region\": \"LUL\", \"config\": {}, \"classes\": 99, " PRESET "}", REN_E_FORMAT, "classes" },
         { HEAD "\"region\": \"XXX\", \"config\": {}, \"classes\": 2, " PRESET "}", REN_E_FORMAT, "XXX" },
         { HEAD "\"region\": \"LUL\", \"config\": [], \"classes\": 2, " PRESET "}", REN_E_FORMAT, "config" },
-        { HEAD "\"region\": \"LUL\", \"config\": {\"input_size\": [16, 16, 16]}, \"classes\": 3, " PRESET "}", REN_E_FORMAT,
-          "classes" },
+        { HEAD "\"region\": \"LUL\", \"config\": {\"input_size\": [16, 16, 16]}, \"classes\": 3, " PRESET "}",
+          REN_E_FORMAT, "classes" },
         { HEAD "\"region\": \"LUL\", \"config\": {}, \"classes\": 2, " PRESET "}", REN_E_FORMAT, "96 x 96 x 96" },
         { HEAD "\"region\": \"LUL\", \"config\": {}, \"classes\": 2, \"more\": 1, " PRESET "}", REN_E_FORMAT, "more" },
-        { HEAD "\"region\": \"LUL\", \"config\": {\"input_size\": [16, 16, 16]}, \"classes\": 2, \"training_record\": 1, " PRESET
-               "}",
+        { HEAD "\"region\": \"LUL\", \"config\": {\"input_size\": [16, 16, 16]}, \"classes\": 2, \"training_record\": "
+               "1, " PRESET "}",
           REN_E_FORMAT, "training_record" },
-        { HEAD "\"region\": \"LUL\", \"config\": {\"input_size\": [16, 16, 16]}, \"classes\": 2, " PRESET "}", REN_E_DATA,
-          "conv1.weight is 1, but the network needs 24 x 1 x 3 x 3 x 3" },
+        { HEAD "\"region\": \"LUL\", \"config\": {\"input_size\": [16, 16, 16]}, \"classes\": 2, " PRESET "}",
+          REN_E_DATA, "conv1.weight is 1, but the network needs 24 x 1 x 3 x 3 x 3" },
     };
     ren_status st = REN_OK;
 
@@ -334,15 +325,15 @@ out:
     return st;
 }
 
-static ren_status test_huge_network(ren_context *context)
-{
+static ren_status test_huge_network(ren_context *context) {
     static const char *const sizes[] = { "1048576", "9223372036854775807", "-1", "1e300" };
     char model[512], path[TEST_PATH];
     ren_expert *expert = NULL;
     ren_status st = REN_OK;
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        snprintf(model, sizeof model, HEAD "\"region\": \"LUL\", \"classes\": 2, \"config\": {\"input_size\": [%s, 16, 16]}, " PRESET "}",
+        snprintf(model, sizeof model,
+                 HEAD "\"region\": \"LUL\", \"classes\": 2, \"config\": {\"input_size\": [%s, 16, 16]}, " PRESET "}",
                  sizes[i]);
         const char *const metadata[] = { "ren.format", "1", "ren.model", model, NULL };
         REN_TRY(ren__safetensors_write(context, test_file(path, "huge.safetensors"), NULL, 0, metadata));
@@ -357,8 +348,7 @@ out:
     return st;
 }
 
-static ren_status test_card(ren_context *context)
-{
+static ren_status test_card(ren_context *context) {
     char path[TEST_PATH];
     ren_expert *expert = NULL;
     ren_text *text = NULL;
@@ -388,7 +378,8 @@ out:
     return st;
 }
 
-TEST_MAIN(CASE_SAMPLED(test_checkpoint), CASE_SAMPLED(test_checkpoint_refusals), CASE(test_round_trip), CASE(test_predicts), CASE_SAMPLED(test_predicts_box_alone),
-         
+TEST_MAIN(CASE_SAMPLED(test_checkpoint), CASE_SAMPLED(test_checkpoint_refusals), CASE(test_round_trip),
+          CASE(test_predicts), CASE_SAMPLED(test_predicts_box_alone),
+
           CASE(test_predict_refusals), CASE(test_option_refusals), CASE_SAMPLED(test_hostile_files),
           CASE(test_huge_network), CASE(test_card))

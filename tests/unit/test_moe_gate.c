@@ -9,8 +9,7 @@ static const double aucs[REN_REGION_COUNT] = { 0.8, 0.9, 0.7, 0.6, 1.0, 0.75, 0.
 static const int32_t all[REN_REGION_COUNT] = { 1, 1, 1, 1, 1, 1, 1 };
 
 static ren_status make_gate(ren_context *context, const char *source, int32_t normalisation, const double *values,
-                            ren_gate **out)
-{
+                            ren_gate **out) {
     ren_gate_options options;
     ren_status st = REN_OK;
 
@@ -23,19 +22,18 @@ out:
     return st;
 }
 
-static ren_status check_weights(const ren_gate *gate, const int32_t *ran, const double *wanted)
-{
+static ren_status check_weights(const ren_gate *gate, const int32_t *ran, const double *wanted) {
     double weights[REN_REGION_COUNT];
     ren_status st = REN_OK;
 
     REN_TRY(ren__gate_weights(gate, ran, weights));
-    for (int i = 0; i < REN_REGION_COUNT; i++) CHECK_NEAR(weights[i], wanted[i], 1e-15);
+    for (int i = 0; i < REN_REGION_COUNT; i++)
+        CHECK_NEAR(weights[i], wanted[i], 1e-15);
 out:
     return st;
 }
 
-static ren_status test_uniform(ren_context *context)
-{
+static ren_status test_uniform(ren_context *context) {
     static const int32_t lobes[REN_REGION_COUNT] = { 1, 1, 1, 0, 1, 0, 0 };
     static const double wanted[REN_REGION_COUNT] = { 0.25, 0.25, 0.25, 0, 0.25, 0, 0 };
     ren_gate *gate = NULL;
@@ -48,11 +46,10 @@ out:
     return st;
 }
 
-static ren_status test_auc_sums_to_one(ren_context *context)
-{
+static ren_status test_auc_sums_to_one(ren_context *context) {
     /* 0.8 + 0.9 + 0.7 + 0.6 + 1.0 + 0.75 + 0.85 = 5.6 */
-    static const double wanted[REN_REGION_COUNT] = { 1 / 7.0, 0.9 / 5.6, 0.125, 0.6 / 5.6, 1 / 5.6, 0.75 / 5.6,
-                                                     0.85 / 5.6 };
+    static const double wanted[REN_REGION_COUNT] = { 1 / 7.0, 0.9 / 5.6,  0.125,     0.6 / 5.6,
+                                                     1 / 5.6, 0.75 / 5.6, 0.85 / 5.6 };
     ren_gate *gate = NULL;
     ren_status st = REN_OK;
 
@@ -63,13 +60,12 @@ out:
     return st;
 }
 
-static ren_status test_hierarchical(ren_context *context)
-{
+static ren_status test_hierarchical(ren_context *context) {
     /* Lobes sum to 4, lungs to 1.6, each level counts half. */
     static const double both[REN_REGION_COUNT] = { 0.1, 0.1125, 0.0875, 0.075, 0.125, 0.234375, 0.265625 };
     static const int32_t no_rml[REN_REGION_COUNT] = { 1, 1, 1, 0, 1, 1, 1 };
-    static const double without[REN_REGION_COUNT] = { 0.4 / 3.4, 0.45 / 3.4, 0.35 / 3.4, 0, 0.5 / 3.4, 0.234375,
-                                                      0.265625 };
+    static const double without[REN_REGION_COUNT] = { 0.4 / 3.4, 0.45 / 3.4, 0.35 / 3.4, 0,
+                                                      0.5 / 3.4, 0.234375,   0.265625 };
     static const int32_t lungs[REN_REGION_COUNT] = { 0, 0, 0, 0, 0, 1, 1 };
     static const double alone[REN_REGION_COUNT] = { 0, 0, 0, 0, 0, 0.46875, 0.53125 };
     ren_gate *gate = NULL;
@@ -84,8 +80,7 @@ out:
     return st;
 }
 
-static ren_status test_inverse_loss(ren_context *context)
-{
+static ren_status test_inverse_loss(ren_context *context) {
     static const double losses[REN_REGION_COUNT] = { 0, 0, 0, 0, 0, 0.5, 0.25 };
     static const double wanted[REN_REGION_COUNT] = { 0, 0, 0, 0, 0, 1 / 3.0, 2 / 3.0 };
     ren_gate *gate = NULL;
@@ -98,8 +93,7 @@ out:
     return st;
 }
 
-static ren_status test_refusals(ren_context *context)
-{
+static ren_status test_refusals(ren_context *context) {
     static const double none[REN_REGION_COUNT] = { 0 };
     double values[REN_REGION_COUNT];
     static const int32_t nothing[REN_REGION_COUNT] = { 0 };
@@ -126,8 +120,7 @@ out:
     return st;
 }
 
-static ren_status test_round_trip(ren_context *context)
-{
+static ren_status test_round_trip(ren_context *context) {
     char path[TEST_PATH], again[TEST_PATH];
     ren_gate *gate = NULL, *loaded = NULL;
     char *first = NULL, *second = NULL;
@@ -154,16 +147,14 @@ out:
 }
 
 /* A model file without tensors that says `model` of itself. */
-static ren_status write_model(ren_context *context, const char *path, const char *version, const char *model)
-{
+static ren_status write_model(ren_context *context, const char *path, const char *version, const char *model) {
     const char *const metadata[] = { "ren.format", version, "ren.model", model, NULL };
 
     return ren__safetensors_write(context, path, NULL, 0, metadata);
 }
 
 static ren_status refuse(ren_context *context, const char *version, const char *model, ren_status code,
-                         const char *message)
-{
+                         const char *message) {
     char path[TEST_PATH];
     ren_gate *gate = NULL;
     ren_status st = REN_OK;
@@ -176,8 +167,7 @@ out:
     return st;
 }
 
-static ren_status test_hostile_files(ren_context *context)
-{
+static ren_status test_hostile_files(ren_context *context) {
     ren_status st = REN_OK;
 
     REN_TRY(refuse(context, "2", "{}", REN_E_UNSUPPORTED, "version"));

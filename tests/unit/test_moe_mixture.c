@@ -8,8 +8,7 @@
 #include "moe/session_cache.h"
 #include "moe_fixture.h"
 
-static ren_status predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren_result **out)
-{
+static ren_status predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren_result **out) {
     ren__run run;
     ren_status st = ren__run_begin(&run, mixture->context, NULL);
 
@@ -18,8 +17,7 @@ static ren_status predict_scan(const ren_mixture *mixture, const ren_scan *scan,
 }
 
 /* The mixture's probability from its experts' own predictions and weights worked out by hand. */
-static ren_status by_hand(const ren_mixture *mixture, const ren_scan *scan, const double *raw, double *probability)
-{
+static ren_status by_hand(const ren_mixture *mixture, const ren_scan *scan, const double *raw, double *probability) {
     double sum = 0.0;
     float p[2];
     ren_status st = REN_OK;
@@ -38,8 +36,7 @@ out:
 
 static const double raw[REN_REGION_COUNT] = { 0.7, 0.9, 0.6, 0.65, 0.95, 0.75, 0.85 };
 
-static ren_status test_combines(ren_context *context)
-{
+static ren_status test_combines(ren_context *context) {
     ren_mixture *mixture = NULL;
     ren_scan *scan = NULL;
     ren_result *result = NULL;
@@ -73,8 +70,7 @@ out:
     return st;
 }
 
-static ren_status test_empty_lobe(ren_context *context)
-{
+static ren_status test_empty_lobe(ren_context *context) {
     ren_mixture *mixture = NULL;
     ren_scan *scan = NULL;
     ren_result *result = NULL;
@@ -99,8 +95,7 @@ out:
     return st;
 }
 
-static ren_status test_nothing_to_run(ren_context *context)
-{
+static ren_status test_nothing_to_run(ren_context *context) {
     ren_mixture *mixture = NULL;
     ren_scan *scan = NULL;
     ren_result *result = NULL;
@@ -116,8 +111,7 @@ out:
     return st;
 }
 
-static ren_status test_refusals(ren_context *context)
-{
+static ren_status test_refusals(ren_context *context) {
     static const double lungs_only[REN_REGION_COUNT] = { 0, 0, 0, 0, 0, 0.8, 0.9 };
     ren_gate_options options;
     ren_expert *experts[2] = { NULL };
@@ -143,15 +137,15 @@ static ren_status test_refusals(ren_context *context)
     CHECK_FAILS(ren_mixture_create(context, experts, 2, gate, &mixture), REN_E_INVALID, "presets");
     CHECK(mixture == NULL);
 out:
-    for (int i = 0; i < 2; i++) ren_expert_free(experts[i]);
+    for (int i = 0; i < 2; i++)
+        ren_expert_free(experts[i]);
     ren_gate_free(gate);
     ren_gate_free(lungs);
     ren_gate_free(given);
     return st;
 }
 
-static ren_status test_round_trip(ren_context *context)
-{
+static ren_status test_round_trip(ren_context *context) {
     char first[TEST_PATH], second[TEST_PATH];
     char *a = NULL, *b = NULL;
     size_t a_size, b_size;
@@ -184,8 +178,7 @@ out:
     return st;
 }
 
-static ren_status test_json(ren_context *context)
-{
+static ren_status test_json(ren_context *context) {
     ren_mixture *mixture = NULL;
     ren_scan *scan = NULL;
     ren_result *result = NULL;
@@ -229,8 +222,7 @@ typedef struct job {
     ren_status status;
 } job;
 
-static void *work(void *argument)
-{
+static void *work(void *argument) {
     job *j = argument;
 
     for (int i = 0; i < 4 && j->status == REN_OK; i++) {
@@ -242,8 +234,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-static ren_status test_threads_share(ren_context *context)
-{
+static ren_status test_threads_share(ren_context *context) {
     enum { THREADS = 4 };
     pthread_t threads[THREADS];
     job jobs[THREADS];
@@ -256,10 +247,12 @@ static ren_status test_threads_share(ren_context *context)
     REN_TRY(fixture_scan(context, 16, 0, &scan));
     REN_TRY(fixture_mixture(context, 0, 6, &mixture));
     ren__session_cache_limit(mixture->cache, 1 << 20); /* few sessions fit: they come and go under the threads */
-    for (int i = 0; i < THREADS; i++) jobs[i] = (job){ mixture, scan, 0.0, REN_OK };
+    for (int i = 0; i < THREADS; i++)
+        jobs[i] = (job){ mixture, scan, 0.0, REN_OK };
     for (; started < THREADS; started++)
         if (pthread_create(&threads[started], NULL, work, &jobs[started]) != 0) break;
-    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
     REN_TRY(predict_scan(mixture, scan, &result));
     CHECK_INT(started, THREADS);
     for (int i = 0; i < THREADS; i++) {
@@ -273,8 +266,7 @@ out:
     return st;
 }
 
-static ren_status test_cache_limit(ren_context *context)
-{
+static ren_status test_cache_limit(ren_context *context) {
     ren_mixture *mixture = NULL;
     ren_scan *scan = NULL;
     ren_result *result = NULL;
@@ -310,5 +302,5 @@ out:
 }
 
 TEST_MAIN(CASE_SAMPLED(test_combines), CASE_SAMPLED(test_empty_lobe), CASE_SAMPLED(test_nothing_to_run),
-          CASE_SAMPLED(test_refusals), CASE_SAMPLED(test_round_trip), CASE_SAMPLED(test_json), CASE_ONCE(test_threads_share),
-          CASE_SAMPLED(test_cache_limit))
+          CASE_SAMPLED(test_refusals), CASE_SAMPLED(test_round_trip), CASE_SAMPLED(test_json),
+          CASE_ONCE(test_threads_share), CASE_SAMPLED(test_cache_limit))

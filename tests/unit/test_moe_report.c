@@ -10,8 +10,7 @@ enum { NI = 20, NJ = 16, NK = 12 };
 static const double spacing[3] = { 2.0, 3.0, 4.0 };
 
 /* Voxel of a RAS grid: the right lung at high i, the left one at low i; upper lobes at high k. */
-static uint8_t lobe_at(int i, int j, int k)
-{
+static uint8_t lobe_at(int i, int j, int k) {
     if (j < 4 || j > 11 || k < 2 || k > 9) return 0;
     if (i >= 2 && i <= 7) return k >= 6 ? 1 : 2;
     if (i >= 12 && i <= 17) return k >= 6 ? 3 : k >= 5 ? 4 : 5;
@@ -19,14 +18,12 @@ static uint8_t lobe_at(int i, int j, int k)
 }
 
 /* -1000 everywhere but one bright row of voxels in front, on the patient's right, at the top. */
-static int16_t value_at(int i, int j, int k)
-{
+static int16_t value_at(int i, int j, int k) {
     return i == 15 && j == 10 && k == 8 ? 1000 : -1000;
 }
 
 /* The pair, stored R A S or L P S: the same voxels at the same places. */
-static ren_status make_pair(ren_context *context, int reversed, ren_volume **ct, ren_volume **lobes)
-{
+static ren_status make_pair(ren_context *context, int reversed, ren_volume **ct, ren_volume **lobes) {
     const int64_t shape[3] = { NI, NJ, NK };
     double affine[16] = { 0 };
     void *values, *labels;
@@ -53,8 +50,7 @@ out:
     return st;
 }
 
-static ren_status test_anatomy(ren_context *context)
-{
+static ren_status test_anatomy(ren_context *context) {
     ren_volume *ct = NULL, *lobes = NULL;
     ren__anatomy anatomy = { 0 };
     ren_status st = REN_OK;
@@ -79,8 +75,7 @@ out:
 }
 
 /* Where in the plane a label's pixels lie on average, as shares. */
-static void label_centre(const ren__plane *plane, uint8_t label, double *x, double *y)
-{
+static void label_centre(const ren__plane *plane, uint8_t label, double *x, double *y) {
     double count = 0.0;
 
     *x = *y = 0.0;
@@ -96,8 +91,7 @@ static void label_centre(const ren__plane *plane, uint8_t label, double *x, doub
     *y /= count * plane->height;
 }
 
-static ren_status check_planes(ren_context *context, const ren__anatomy *anatomy)
-{
+static ren_status check_planes(ren_context *context, const ren__anatomy *anatomy) {
     ren__plane plane = { 0 };
     double x, y, z;
     int shown;
@@ -131,8 +125,7 @@ out:
     return st;
 }
 
-static ren_status test_planes_lie_as_a_radiologist_looks(ren_context *context)
-{
+static ren_status test_planes_lie_as_a_radiologist_looks(ren_context *context) {
     ren_volume *ct = NULL, *lobes = NULL;
     ren__anatomy anatomy = { 0 };
     ren_status st = REN_OK;
@@ -153,8 +146,7 @@ out:
     return st;
 }
 
-static ren_status test_colours(ren_context *context)
-{
+static ren_status test_colours(ren_context *context) {
     ren_status st = REN_OK;
     ren__colour colour = ren__probability_colour(0.3, 0.3);
 
@@ -175,13 +167,15 @@ out:
 }
 
 static const char card[] =
-    "{\"kind\": \"mixture\", \"name\": \"<b>evil</b>\", \"architecture\": \"cnn\", \"regions\": [\"RUL\", \"right_lung\"], "
-    "\"preset\": {\"kind\": \"lung\", \"window\": [-1350, 150], \"spacing\": 1, \"size\": [96, 96, 96]}, \"parameters\": 1000000, "
-    "\"flop\": 1e9, \"session_bytes\": 1000, \"gate\": {\"source\": \"uniform\", \"normalisation\": \"sum\"}, \"experts\": [], "
+    "{\"kind\": \"mixture\", \"name\": \"<b>evil</b>\", \"architecture\": \"cnn\", \"regions\": [\"RUL\", "
+    "\"right_lung\"], "
+    "\"preset\": {\"kind\": \"lung\", \"window\": [-1350, 150], \"spacing\": 1, \"size\": [96, 96, 96]}, "
+    "\"parameters\": 1000000, "
+    "\"flop\": 1e9, \"session_bytes\": 1000, \"gate\": {\"source\": \"uniform\", \"normalisation\": \"sum\"}, "
+    "\"experts\": [], "
     "\"training_record\": {\"data\": \"<script>alert('x')</script>\", \"deep\": [[[[[[[[[1]]]]]]]]]}}";
 
-static ren_status make_result(ren_context *context, ren_result **out)
-{
+static ren_status make_result(ren_context *context, ren_result **out) {
     ren_result *result = NULL;
     ren_status st = REN_OK;
 
@@ -207,12 +201,19 @@ out:
     return st;
 }
 
-static ren_status test_page(ren_context *context)
-{
-    static const char *const wanted[] = { "Research use only, not verified.", "0.69", "<strong>ILD</strong>",
-                                          "a &lt;warning&gt; &amp; &quot;more&quot;", "Right middle lobe", "no, empty",
-                                          "&lt;b&gt;evil&lt;/b&gt;", "data:image/png;base64,iVBORw0KGgo", "uint8",
-                                          "Sagittal, right lung", "2 of 3 regional experts", "oneDNN " };
+static ren_status test_page(ren_context *context) {
+    static const char *const wanted[] = { "Research use only, not verified.",
+                                          "0.69",
+                                          "<strong>ILD</strong>",
+                                          "a &lt;warning&gt; &amp; &quot;more&quot;",
+                                          "Right middle lobe",
+                                          "no, empty",
+                                          "&lt;b&gt;evil&lt;/b&gt;",
+                                          "data:image/png;base64,iVBORw0KGgo",
+                                          "uint8",
+                                          "Sagittal, right lung",
+                                          "2 of 3 regional experts",
+                                          "oneDNN " };
     static const char *const unwanted[] = { "<script", "http:", "https:", "<b>evil", "<warning>", "report.html" };
     char path[TEST_PATH];
     ren_volume *ct = NULL, *lobes = NULL;
@@ -238,8 +239,7 @@ out:
     return st;
 }
 
-static ren_status test_other_grid_is_refused(ren_context *context)
-{
+static ren_status test_other_grid_is_refused(ren_context *context) {
     ren_volume *ct = NULL, *lobes = NULL, *fine = NULL;
     ren_result *result = NULL;
     const double half[3] = { 1.0, 3.0, 4.0 };
