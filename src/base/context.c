@@ -12,9 +12,6 @@
 
 enum { LARGEST_OPTIONS = 65536, LARGEST_THREADS = 1024, LOG_TEXT = 1024 };
 
-/* REN_ISA_* that ONEDNN_MAX_CPU_ISA allows. Its value is oneDNN's alone to tell, so the adapter in kernels/ has it. */
-int32_t ren__onednn_isa(void);
-
 /* ---------------------------------------------------------------------------------------------------- options */
 
 static int plausible_size(size_t size) {
@@ -66,19 +63,20 @@ static ren_status check_options(const ren_context_options *options) {
     if (options->precision != REN_PRECISION_F32 && options->precision != REN_PRECISION_BF16)
         return ren__error(REN_E_INVALID, "ren_context_options: precision is %d: give REN_PRECISION_F32 or _BF16",
                           (int)options->precision);
+    if (options->precision == REN_PRECISION_BF16)
+        return ren__error(REN_E_UNSUPPORTED,
+                          "ren_context_options: bfloat16 inference is not in libren %s: use REN_PRECISION_F32",
+                          ren_version());
     if (options->isa < REN_ISA_BEST || options->isa > REN_ISA_AVX512)
         return ren__error(REN_E_INVALID, "ren_context_options: isa is %d: give a REN_ISA_*", (int)options->isa);
     return REN_OK;
 }
 
-static int32_t lower(int32_t a, int32_t b) {
-    return a < b ? a : b;
-}
-
+/* What oneDNN's cap leaves of it is asked when kernels are chosen (kernels/vector.c): the cap is above this floor. */
 static int32_t resolve_isa(int32_t wanted) {
-    const int32_t best = lower(ren__processor_isa(), ren__onednn_isa());
+    const int32_t best = ren__processor_isa();
 
-    return wanted == REN_ISA_BEST ? best : lower(wanted, best);
+    return wanted == REN_ISA_BEST || wanted > best ? best : wanted;
 }
 
 /* ---------------------------------------------------------------------------------------------------- context */
@@ -91,11 +89,6 @@ ren_status ren_context_create(const ren_context_options *options, ren_context **
     ren_status st = ren__options_copy(&set, sizeof set, options, "ren_context_options");
     if (st == REN_OK) st = check_options(&set);
     if (st != REN_OK) return st;
-    const int32_t isa = resolve_isa(set.isa);
-    if (set.precision == REN_PRECISION_BF16 && (isa < REN_ISA_AVX512 || !ren__processor_has_bf16()))
-        return ren__error(REN_E_UNSUPPORTED,
-                          "bfloat16 needs a processor with AVX512_BF16 that neither isa nor ONEDNN_MAX_CPU_ISA caps: "
-                          "use REN_PRECISION_F32");
     if (!ren__fork_guard()) return ren__error(REN_E_MEMORY, "out of memory: the fork handler could not be installed");
 
     if (!set.alloc) {
@@ -112,7 +105,7 @@ ren_status ren_context_create(const ren_context_options *options, ren_context **
                               .threads = set.threads ? set.threads : ren__processor_count(),
                               .precision = set.precision,
                               .deterministic = set.deterministic != 0,
-                              .isa = isa,
+                              .isa = resolve_isa(set.isa),
                               .seed = set.seed };
     atomic_init(&context->references, 1);
     context->ledger = ren__ledger_create(context, NULL, set.memory_limit);
@@ -141,12 +134,6 @@ void ren_context_free(ren_context *context) {
 
 int32_t ren_context_threads(const ren_context *context) {
     return context ? context->threads : 0;
-}
-
-const char *ren_context_isa(const ren_context *context) {
-    static const char *const names[] = { "", "plain", "avx2", "avx512" };
-
-    return names[context ? context->isa : 0];
 }
 
 size_t ren_context_memory_used(const ren_context *context) {

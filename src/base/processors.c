@@ -126,11 +126,3 @@ int32_t ren__processor_isa(void) {
 #endif
     return REN_ISA_PLAIN;
 }
-
-int ren__processor_has_bf16(void) {
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16") != 0;
-#else
-    return 0;
-#endif
-}

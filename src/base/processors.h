@@ -11,6 +11,5 @@ int32_t ren__processor_count(void);
 int32_t ren__processor_quota(const char *root);
 /* REN_ISA_* that the processor and the operating system run. */
 int32_t ren__processor_isa(void);
-int ren__processor_has_bf16(void);
 
 #endif

@@ -5,8 +5,10 @@
 
 #include "base/context.h"
 
-/* REN_ISA_* that oneDNN's cap for the process and the processor allow. */
+/* REN_ISA_* that oneDNN's cap for the process (ONEDNN_MAX_CPU_ISA) and the processor allow. */
 int32_t ren__onednn_isa(void);
+/* The set that libren's own kernels use: the context's, never above oneDNN's cap. */
+int32_t ren__kernels_isa(const ren_context *context);
 /* "2.6.3" */
 const char *ren__onednn_version(void);
 /* GFLOP/s of a square float32 matrix product of this size with the context's threads: the machine's practical peak. */
