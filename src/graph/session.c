@@ -46,6 +46,11 @@ out:
     return st;
 }
 
+/* A parameter's gradient starts on a cache line. */
+static size_t gradient_room(const ren__shape *shape) {
+    return ((size_t)ren__shape_elements(shape) + 15) / 16 * 16;
+}
+
 static ren_status make_gradients(ren__session *session) {
     ren_status st = REN_OK;
     ren_context *context = session->context;
@@ -54,7 +59,7 @@ static ren_status make_gradients(ren__session *session) {
     REN_CALLOC(session->gradients, (size_t)count + 1);
     for (int32_t i = 0; i < count; i++)
         if (ren__weights_trained(session->weights, i))
-            elements += (ren__weights_elements(session->weights, i) + 15) / 16 * 16;
+            elements += gradient_room(ren__weights_shape(session->weights, i));
     session->gradient_bytes = elements * sizeof(float);
     REN_ALLOC(session->gradient_block, session->gradient_bytes);
     memset(session->gradient_block, 0, session->gradient_bytes); /* of what leads to no loss it stays */
@@ -62,7 +67,7 @@ static ren_status make_gradients(ren__session *session) {
     for (int32_t i = 0; i < count; i++)
         if (ren__weights_trained(session->weights, i)) {
             session->gradients[i] = next;
-            next += (ren__weights_elements(session->weights, i) + 15) / 16 * 16;
+            next += gradient_room(ren__weights_shape(session->weights, i));
         }
 out:
     return st;
@@ -141,7 +146,8 @@ ren_status ren__session_measure(const ren__graph *graph, int32_t mode, size_t *b
     ren_status st = start(graph, NULL, mode, &session);
     if (st != REN_OK) return st;
     *bytes = session->plan.total;
-    if (mode == REN__TRAIN) *bytes += (size_t)ren__graph_parameters(graph) * sizeof(float);
+    for (int32_t i = 0; mode == REN__TRAIN && i < graph->parameter_count; i++)
+        if (graph->parameters[i].trained) *bytes += gradient_room(&graph->parameters[i].shape) * sizeof(float);
     ren__session_free(session);
     return REN_OK;
 }
