@@ -19,14 +19,15 @@ enum { REN_PHANTOM_BASAL = 0, REN_PHANTOM_UNIFORM = 1 };
 /* A cohort of synthetic chest CTs with lobes and labels. Never a real patient. */
 typedef struct ren_phantom_options {
     size_t struct_size;
-    int32_t patients;     /* half of them ILD, at least 1 */
-    int32_t scans;        /* at most this many a patient, their number independent of the label; 0: 1 to 4 */
+    int32_t patients;     /* half of them ILD, 1 to 100,000 */
+    int32_t scans;        /* at most this many a patient, to 99, their number independent of the label; 0: 1 to 4 */
     int32_t size;         /* in-plane voxels, 32 to 512; 0: 128 */
     int32_t distribution; /* REN_PHANTOM_*: where the disease is */
     double severity;      /* scale of the disease; 0: 1.0 */
     uint64_t seed;
 } ren_phantom_options;
 
+/* 20 patients, size 128, severity 1. */
 REN_API ren_status ren_phantom_options_init(ren_phantom_options *options, size_t size) REN_CHECKED;
 
 /* What is true of one synthetic scan. */
@@ -39,11 +40,13 @@ typedef struct ren_phantom_truth {
 
 /* How many scans the patient has; 0 for a patient that is not in the cohort. */
 REN_API int32_t ren_phantom_scan_count(const ren_phantom_options *options, int32_t patient);
-/* One scan of the cohort, 0-based, the same bits for the same options on every machine and number of threads. */
+/* One scan of the cohort, 0-based, the same bits for the same options on every machine and number of threads.
+ * REN_E_NOT_FOUND for a patient or a scan that the cohort does not have. */
 REN_API ren_status ren_phantom_make(ren_context *context, const ren_phantom_options *options, int32_t patient,
                                     int32_t scan, const ren_run_options *run, ren_volume **ct, ren_volume **lobes,
                                     ren_phantom_truth *truth) REN_CHECKED;
-/* The whole cohort: PATIENT/SCAN.nii.gz, PATIENT/SCAN_lobes.nii.gz, and last labels.csv. */
+/* The whole cohort: README.txt, PATIENT/SCAN.nii.gz, PATIENT/SCAN_lobes.nii.gz, and last labels.csv. REN_E_STATE where
+ * the folder holds a cohort already. */
 REN_API ren_status ren_phantom_write(ren_context *context, const ren_phantom_options *options, const char *folder,
                                      const ren_run_options *run) REN_CHECKED;
 

@@ -24,7 +24,11 @@ check() {
     fi
 }
 
-check 'make install' env -u MAKEFLAGS -u MFLAGS make --no-print-directory install BUILD="$BUILD" DESTDIR="$work/root" PREFIX=/opt/ren DEPS=no
+run_make() { # a run of its own, with the variables of the one that runs this script
+    eval "env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make --no-print-directory DEPS=no ${MAKE_VARIABLES:-BUILD=$BUILD} $*"
+}
+
+check 'make install' run_make install "DESTDIR='$work/root' PREFIX=/opt/ren"
 root=$work/root/opt/ren
 lib=$root/lib
 export PKG_CONFIG_PATH=$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$work/root LD_LIBRARY_PATH=$lib
@@ -98,7 +102,7 @@ for how in shared static; do
 done
 check 'the static program needs no libren.so' sh -c "! ldd '$work/predict-static' | grep -q libren"
 
-check 'make uninstall' env -u MAKEFLAGS -u MFLAGS make --no-print-directory uninstall BUILD="$BUILD" DESTDIR="$work/root" PREFIX=/opt/ren
+check 'make uninstall' run_make uninstall "DESTDIR='$work/root' PREFIX=/opt/ren"
 check 'nothing is left' sh -c "[ -z \"\$(find '$root' -type f -o -type l)\" ]"
 
 echo "test_install: $passed passed, $failed failed"
