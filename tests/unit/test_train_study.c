@@ -296,8 +296,8 @@ static ren_status test_model_agrees_with_evaluation(ren_context *context) {
     char config[TEST_PATH], folder[TEST_PATH], path[TEST_PATH + 64];
     int compared = 0;
 
-    REN_TRY(prepare(context, 1, "agree.yaml", config));
-    REN_TRY(run_whole(context, config, test_file(folder, "agree")));
+    REN_TRY(prepare(context, 1, "evaluate.yaml", config));
+    REN_TRY(run_whole(context, config, test_file(folder, "evaluated")));
     snprintf(path, sizeof path, "%s/models/ren.safetensors", folder);
     REN_TRY(ren_mixture_load(context, path, &mixture));
     REN_TRY(ren_model_describe(context, path, &json));
