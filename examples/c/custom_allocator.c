@@ -19,8 +19,7 @@ typedef struct counter {
     size_t bytes, peak;
 } counter;
 
-static void *count_alloc(void *user, size_t size, size_t alignment)
-{
+static void *count_alloc(void *user, size_t size, size_t alignment) {
     counter *counted = user;
     void *memory = NULL;
 
@@ -32,8 +31,7 @@ static void *count_alloc(void *user, size_t size, size_t alignment)
     return memory;
 }
 
-static void count_free(void *user, void *memory, size_t size)
-{
+static void count_free(void *user, void *memory, size_t size) {
     counter *counted = user;
 
     if (!memory) return;
@@ -42,14 +40,12 @@ static void count_free(void *user, void *memory, size_t size)
     free(memory);
 }
 
-static int32_t cancel_at_once(void *user)
-{
+static int32_t cancel_at_once(void *user) {
     return ++*(int *)user > 0;
 }
 
 /* Resamples to half the spacing: eight times the voxels. */
-static ren_status resample(const ren_volume *volume, const ren_run_options *run)
-{
+static ren_status resample(const ren_volume *volume, const ren_run_options *run) {
     const double spacing[3] = { 0.5, 0.5, 0.5 };
     ren_volume *fine = NULL;
     const ren_status status = ren_volume_resample(volume, spacing, REN_CUBIC, run, &fine);
@@ -58,15 +54,13 @@ static ren_status resample(const ren_volume *volume, const ren_run_options *run)
     return status;
 }
 
-static int expect(const char *what, ren_status got, ren_status wanted)
-{
+static int expect(const char *what, ren_status got, ren_status wanted) {
     printf("%-16s %s%s%s\n", what, ren_status_name(got), got == REN_OK ? "" : ": ",
            got == REN_OK ? "" : ren_error_message());
     return got == wanted;
 }
 
-int main(void)
-{
+int main(void) {
     static int16_t voxels[EDGE * EDGE * EDGE];
     counter counted = { 0, 0, 0 };
     int asked = 0, good = 1;

@@ -10,8 +10,7 @@
 
 #include <ren.h>
 
-static void print_result(const ren_result *result)
-{
+static void print_result(const ren_result *result) {
     printf("probability of ILD %.4f, label %d\n", ren_result_probability(result, 1), (int)ren_result_label(result));
     for (int32_t i = 0; i < ren_result_region_count(result); i++) {
         if (ren_result_region_ran(result, i))
@@ -25,8 +24,7 @@ static void print_result(const ren_result *result)
     printf("%.2f s; research use only, not verified for clinical use\n", ren_result_seconds(result, "total"));
 }
 
-int main(int count, char **arguments)
-{
+int main(int count, char **arguments) {
     ren_context *context = NULL;
     ren_volume *ct = NULL, *lobes = NULL;
     ren_mixture *mixture = NULL;

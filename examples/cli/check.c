@@ -5,8 +5,7 @@
 
 #include "cli.h"
 
-int cli_verify(cli_call *call)
-{
+int cli_verify(cli_call *call) {
     ren_text *lines = NULL;
     cli_output output = { NULL, NULL, 0 };
     int rc;
@@ -32,8 +31,7 @@ out:
     return rc;
 }
 
-static void print_bench(FILE *stream, const cli_call *call, const char *json)
-{
+static void print_bench(FILE *stream, const cli_call *call, const char *json) {
     const char *time = cli_json_get(json, "milliseconds"), *rows = cli_json_get(json, "operators");
     char name[64];
 
@@ -41,8 +39,7 @@ static void print_bench(FILE *stream, const cli_call *call, const char *json)
             cli_json_number(cli_json_get(time, "minimum")), cli_json_number(cli_json_get(time, "median")));
     fprintf(stream, "%.2f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f GFLOP/s of a matrix product in this run\n",
             cli_json_number(cli_json_get(json, "gflop")), cli_json_number(cli_json_get(json, "gflops")),
-            100.0 * cli_json_number(cli_json_get(json, "share")),
-            cli_json_number(cli_json_get(json, "matmul_gflops")));
+            100.0 * cli_json_number(cli_json_get(json, "share")), cli_json_number(cli_json_get(json, "matmul_gflops")));
     fprintf(stream, "%.1f MB at most beside %.1f MB of weights\n",
             cli_json_number(cli_json_get(json, "peak_bytes")) / 1e6,
             cli_json_number(cli_json_get(json, "weight_bytes")) / 1e6);
@@ -51,8 +48,7 @@ static void print_bench(FILE *stream, const cli_call *call, const char *json)
                 cli_json_number(cli_json_get(m.value, "milliseconds")));
 }
 
-int cli_bench(cli_call *call)
-{
+int cli_bench(cli_call *call) {
     ren_bench_options options;
     ren_text *json = NULL;
     cli_output output = { NULL, NULL, 0 };

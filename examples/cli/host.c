@@ -16,8 +16,7 @@ enum { MESSAGE = 4096, BAR_CELLS = 30 };
 static volatile sig_atomic_t interrupted;
 static volatile sig_atomic_t may_exit; /* nothing is being written: end at once */
 
-static void on_signal(int signal_number)
-{
+static void on_signal(int signal_number) {
     static const char text[] = "\nren: interrupted\n";
 
     (void)signal_number;
@@ -29,8 +28,7 @@ static void on_signal(int signal_number)
 }
 
 /* A second interrupt has the system's effect, should the first find no one to answer it. */
-static void catch_signals(void)
-{
+static void catch_signals(void) {
     struct sigaction action;
 
     memset(&action, 0, sizeof action);
@@ -41,18 +39,15 @@ static void catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-int cli_interrupted(void)
-{
+int cli_interrupted(void) {
     return interrupted != 0;
 }
 
-int cli_check_interrupt(const cli_call *call)
-{
+int cli_check_interrupt(const cli_call *call) {
     return interrupted ? cli_fail(call, REN_E_CANCELLED) : EXIT_DONE;
 }
 
-static int32_t on_cancel(void *user)
-{
+static int32_t on_cancel(void *user) {
     (void)user;
     return interrupted != 0;
 }
@@ -63,24 +58,21 @@ static int bar_on_terminal; /* standard error is a terminal and nobody said -q *
 static int bar_shown;
 static double bar_time;
 
-double cli_seconds(void)
-{
+double cli_seconds(void) {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-void cli_clear_bar(void)
-{
+void cli_clear_bar(void) {
     if (!bar_shown) return;
     fputs("\r\033[K", stderr);
     fflush(stderr);
     bar_shown = 0;
 }
 
-static void on_progress(void *user, const char *stage, double fraction)
-{
+static void on_progress(void *user, const char *stage, double fraction) {
     const double now = cli_seconds();
     char cells[BAR_CELLS + 1];
 
@@ -99,8 +91,7 @@ static void on_progress(void *user, const char *stage, double fraction)
 /* ---------------------------------------------------------------------------------------------- lines to stderr */
 
 /* One line, whatever a file name or a message holds. */
-static void print_line(const cli_call *call, const char *kind, const char *format, va_list arguments)
-{
+static void print_line(const cli_call *call, const char *kind, const char *format, va_list arguments) {
     char text[MESSAGE];
 
     vsnprintf(text, sizeof text, format, arguments);
@@ -110,8 +101,7 @@ static void print_line(const cli_call *call, const char *kind, const char *forma
     fprintf(stderr, "ren %s: %s%s\n", call->command->name, kind, text);
 }
 
-int cli_error(const cli_call *call, int status, const char *format, ...)
-{
+int cli_error(const cli_call *call, int status, const char *format, ...) {
     va_list arguments;
 
     va_start(arguments, format);
@@ -120,8 +110,7 @@ int cli_error(const cli_call *call, int status, const char *format, ...)
     return status;
 }
 
-void cli_warn(const cli_call *call, const char *format, ...)
-{
+void cli_warn(const cli_call *call, const char *format, ...) {
     va_list arguments;
 
     if (call->quiet) return;
@@ -130,8 +119,7 @@ void cli_warn(const cli_call *call, const char *format, ...)
     va_end(arguments);
 }
 
-static int exit_status(ren_status status)
-{
+static int exit_status(ren_status status) {
     switch (status) {
     case REN_OK:
         return EXIT_DONE;
@@ -148,8 +136,7 @@ static int exit_status(ren_status status)
     }
 }
 
-int cli_fail(const cli_call *call, ren_status status)
-{
+int cli_fail(const cli_call *call, ren_status status) {
     const char *text = ren_error_message();
 
     if (status == REN_E_CANCELLED) return cli_error(call, EXIT_INTERRUPTED, "interrupted");
@@ -157,8 +144,7 @@ int cli_fail(const cli_call *call, ren_status status)
 }
 
 /* The library's own lines: from any thread, so one call to the stream. */
-static void on_log(void *user, int32_t level, const char *text)
-{
+static void on_log(void *user, int32_t level, const char *text) {
     const cli_call *call = user;
 
     if (call->quiet && level != REN_LOG_ERROR) return;
@@ -168,8 +154,7 @@ static void on_log(void *user, int32_t level, const char *text)
 
 /* ----------------------------------------------------------------------------------------------------- context */
 
-int cli_open(cli_call *call)
-{
+int cli_open(cli_call *call) {
     ren_context_options options = REN_CONTEXT_OPTIONS_INIT;
 
     catch_signals();
@@ -188,15 +173,13 @@ int cli_open(cli_call *call)
     return status == REN_OK ? EXIT_DONE : cli_fail(call, status);
 }
 
-void cli_close(cli_call *call)
-{
+void cli_close(cli_call *call) {
     cli_clear_bar();
     ren_context_free(call->context);
     call->context = NULL;
 }
 
-int cli_read_volume(const cli_call *call, const char *path, ren_volume **out)
-{
+int cli_read_volume(const cli_call *call, const char *path, ren_volume **out) {
     if (interrupted) return cli_check_interrupt(call);
     may_exit = 1;
     const ren_status status = ren_volume_read(call->context, path, out);

@@ -5,8 +5,7 @@
 #include "cli.h"
 
 /* Models are safetensors: eight bytes of length, then a JSON object. The name decides only what bytes leave open. */
-static int looks_like_model(const char *path)
-{
+static int looks_like_model(const char *path) {
     unsigned char head[9];
     const char *dot = strrchr(path, '.');
 
@@ -18,8 +17,7 @@ static int looks_like_model(const char *path)
     return read == sizeof head && head[8] == '{' && head[5] == 0 && head[6] == 0 && head[7] == 0;
 }
 
-static int describe(const cli_call *call, ren_text **json)
-{
+static int describe(const cli_call *call, ren_text **json) {
     const char *path = call->operand[0];
     ren_volume *volume = NULL;
     int rc = EXIT_DONE;
@@ -35,8 +33,7 @@ out:
     return rc;
 }
 
-int cli_info(cli_call *call)
-{
+int cli_info(cli_call *call) {
     ren_text *json = NULL;
     cli_output output = { NULL, NULL, 0 };
     int rc;

@@ -6,20 +6,17 @@
 
 #include "cli.h"
 
-static const char *skip_space(const char *at)
-{
+static const char *skip_space(const char *at) {
     return at + strspn(at, " \t\r\n");
 }
 
-static const char *skip_string(const char *at)
-{
+static const char *skip_string(const char *at) {
     for (at++; *at && *at != '"'; at++)
         if (*at == '\\' && at[1]) at++;
     return *at ? at + 1 : at;
 }
 
-static const char *skip_value(const char *at)
-{
+static const char *skip_value(const char *at) {
     int depth = 0;
 
     do {
@@ -40,8 +37,7 @@ static const char *skip_value(const char *at)
     return at;
 }
 
-static cli_json_member member_at(const char *at)
-{
+static cli_json_member member_at(const char *at) {
     cli_json_member member = { NULL, NULL, NULL };
 
     at = skip_space(at);
@@ -56,20 +52,17 @@ static cli_json_member member_at(const char *at)
     return member;
 }
 
-cli_json_member cli_json_first(const char *container)
-{
+cli_json_member cli_json_first(const char *container) {
     const char *at = container ? skip_space(container) : "";
 
     return member_at(*at == '{' || *at == '[' ? at + 1 : "");
 }
 
-cli_json_member cli_json_next(cli_json_member member)
-{
+cli_json_member cli_json_next(cli_json_member member) {
     return member_at(*member.next == ',' ? member.next + 1 : "");
 }
 
-const char *cli_json_get(const char *object, const char *key)
-{
+const char *cli_json_get(const char *object, const char *key) {
     const size_t length = strlen(key);
 
     for (cli_json_member m = cli_json_first(object); m.value; m = cli_json_next(m))
@@ -77,8 +70,7 @@ const char *cli_json_get(const char *object, const char *key)
     return NULL;
 }
 
-double cli_json_number(const char *value)
-{
+double cli_json_number(const char *value) {
     char *end;
 
     if (!value || (*value != '-' && (*value < '0' || *value > '9'))) return NAN;
@@ -87,8 +79,7 @@ double cli_json_number(const char *value)
 }
 
 /* The code point of \uXXXX as UTF-8; halves of surrogate pairs become '?'. */
-static size_t put_escape(const char *digits, char *out)
-{
+static size_t put_escape(const char *digits, char *out) {
     char hex[5] = { 0 };
 
     memcpy(hex, digits, strnlen(digits, 4));
@@ -112,8 +103,7 @@ static size_t put_escape(const char *digits, char *out)
     return 3;
 }
 
-const char *cli_json_text(const char *value, char *buffer, size_t size)
-{
+const char *cli_json_text(const char *value, char *buffer, size_t size) {
     size_t used = 0;
 
     if (!value) value = "";
@@ -138,24 +128,21 @@ const char *cli_json_text(const char *value, char *buffer, size_t size)
     return buffer;
 }
 
-static void print_scalar(FILE *stream, const char *value)
-{
+static void print_scalar(FILE *stream, const char *value) {
     char text[1024];
 
     fputs(*value == 'n' ? "-" : cli_json_text(value, text, sizeof text), stream);
 }
 
 /* A list of scalars stands on one line. */
-static int is_flat_list(const char *value)
-{
+static int is_flat_list(const char *value) {
     if (*value != '[') return 0;
     for (cli_json_member m = cli_json_first(value); m.value; m = cli_json_next(m))
         if (*m.value == '{' || *m.value == '[') return 0;
     return 1;
 }
 
-static void print_flat_list(FILE *stream, const char *value)
-{
+static void print_flat_list(FILE *stream, const char *value) {
     const char *between = "";
 
     if (!cli_json_first(value).value) fputs("none", stream);
@@ -165,8 +152,7 @@ static void print_flat_list(FILE *stream, const char *value)
     }
 }
 
-static void print_members(FILE *stream, const char *container, int depth)
-{
+static void print_members(FILE *stream, const char *container, int depth) {
     char key[128];
 
     for (cli_json_member m = cli_json_first(container); m.value; m = cli_json_next(m)) {
@@ -188,7 +174,6 @@ static void print_members(FILE *stream, const char *container, int depth)
     }
 }
 
-void cli_json_outline(FILE *stream, const char *json)
-{
+void cli_json_outline(FILE *stream, const char *json) {
     print_members(stream, json, 0);
 }

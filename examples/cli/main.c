@@ -23,32 +23,29 @@ const cli_command cli_commands[] = {
     { NULL, NULL, 0, 0, NULL, NULL, NULL },
 };
 
-int32_t cli_command_bit(const cli_command *command)
-{
+int32_t cli_command_bit(const cli_command *command) {
     return command ? (int32_t)1 << (command - cli_commands) : 0;
 }
 
-static const cli_command *find_command(const char *name)
-{
+static const cli_command *find_command(const char *name) {
     for (const cli_command *command = cli_commands; command->name; command++)
         if (strcmp(command->name, name) == 0) return command;
     return NULL;
 }
 
-static void print_overview(FILE *stream)
-{
+static void print_overview(FILE *stream) {
     fprintf(stream, "ren %s: regional expert networks for chest CT\n\nusage: ren COMMAND [options]\n\n", ren_version());
     for (const cli_command *command = cli_commands; command->name; command++)
         fprintf(stream, "  %-11s %s\n", command->name, command->summary);
     fprintf(stream, "\nEvery command takes:\n");
     cli_print_options(stream, 0);
-    fprintf(stream, "\n`ren help COMMAND` says more. Exit status: 0 done, 1 the data or a check failed, 2 wrong usage,\n"
-                    "3 out of memory or over the limit, 130 interrupted.\n"
-                    "For research use only, not verified for clinical use.\n");
+    fprintf(stream,
+            "\n`ren help COMMAND` says more. Exit status: 0 done, 1 the data or a check failed, 2 wrong usage,\n"
+            "3 out of memory or over the limit, 130 interrupted.\n"
+            "For research use only, not verified for clinical use.\n");
 }
 
-static void print_command(FILE *stream, const cli_command *command)
-{
+static void print_command(FILE *stream, const cli_command *command) {
     fprintf(stream, "usage: ren %s %s\n\n%s\n", command->name, command->operands, command->summary);
     if (command->details) fputs(command->details, stream);
     fprintf(stream, "\n");
@@ -57,21 +54,18 @@ static void print_command(FILE *stream, const cli_command *command)
     cli_print_options(stream, 0);
 }
 
-static int finish_stdout(void)
-{
+static int finish_stdout(void) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return EXIT_DONE;
     fprintf(stderr, "ren: standard output cannot be written\n");
     return EXIT_FAILED;
 }
 
-static int unknown_command(const char *name)
-{
+static int unknown_command(const char *name) {
     fprintf(stderr, "ren: there is no command \"%s\": see ren help\n", name);
     return EXIT_USAGE;
 }
 
-static int run_help(int count, char **arguments)
-{
+static int run_help(int count, char **arguments) {
     const cli_command *command = NULL;
 
     if (count > 0) {
@@ -85,8 +79,7 @@ static int run_help(int count, char **arguments)
     return finish_stdout();
 }
 
-static int run_command(const cli_command *command, int count, char **arguments)
-{
+static int run_command(const cli_command *command, int count, char **arguments) {
     cli_call call = { .command = command };
     int rc = cli_parse(&call, count, arguments);
 
@@ -106,8 +99,7 @@ static int run_command(const cli_command *command, int count, char **arguments)
     return rc;
 }
 
-int main(int count, char **arguments)
-{
+int main(int count, char **arguments) {
     const char *first = count > 1 ? arguments[1] : NULL;
 
     if (!first) {

@@ -21,7 +21,7 @@ typedef enum cli_kind {
 typedef struct cli_option {
     const char *name;
     cli_kind kind;
-    int32_t commands; /* bits; CLI_EVERY for all */
+    int32_t commands;  /* bits; CLI_EVERY for all */
     size_t offset;     /* in cli_call */
     const char *value; /* as help shows it; the words of a choice */
     const char *help;
@@ -34,7 +34,8 @@ static const cli_option table[] = {
     { "model", KIND_TEXT, CLI_PREDICT, AT(model), "FILE", "mixture to predict with (safetensors)", 0, 0 },
     { "explain", KIND_FLAG, CLI_PREDICT, AT(explain), NULL, "also each region's contribution, weight x probability", 0,
       0 },
-    { "report", KIND_TEXT, CLI_PREDICT, AT(report), "DIR", "also write DIR/report.html, one self-contained page", 0, 0 },
+    { "report", KIND_TEXT, CLI_PREDICT, AT(report), "DIR", "also write DIR/report.html, one self-contained page", 0,
+      0 },
     { "preset", KIND_CHOICE, CLI_PREPROCESS, AT(preset), "lung|paper", "how the CT is prepared (lung)", 0, 0 },
     { "patients", KIND_INTEGER, CLI_PHANTOM, AT(patients), "N", "patients, half of them with ILD", 1, 100000 },
     { "scans", KIND_INTEGER, CLI_PHANTOM, AT(scans), "K", "at most K scans a patient (1 to 4)", 1, 1000 },
@@ -73,8 +74,7 @@ static const cli_option table[] = {
 
 enum { OPTION_COUNT = sizeof table / sizeof table[0] };
 
-void cli_print_options(FILE *stream, int32_t command_bit)
-{
+void cli_print_options(FILE *stream, int32_t command_bit) {
     for (int i = 0; i < OPTION_COUNT; i++) {
         const cli_option *option = &table[i];
         const int common = option->commands == CLI_EVERY;
@@ -86,8 +86,7 @@ void cli_print_options(FILE *stream, int32_t command_bit)
     }
 }
 
-static const cli_option *find_option(const cli_call *call, const char *name, size_t length)
-{
+static const cli_option *find_option(const cli_call *call, const char *name, size_t length) {
     for (int i = 0; i < OPTION_COUNT; i++)
         if ((table[i].commands & cli_command_bit(call->command)) && strlen(table[i].name) == length &&
             memcmp(table[i].name, name, length) == 0)
@@ -95,8 +94,7 @@ static const cli_option *find_option(const cli_call *call, const char *name, siz
     return NULL;
 }
 
-static int parse_bytes(const char *text, uint64_t *value)
-{
+static int parse_bytes(const char *text, uint64_t *value) {
     static const char suffixes[] = "KMGT";
     char *end;
 
@@ -116,8 +114,7 @@ static int parse_bytes(const char *text, uint64_t *value)
     return 1;
 }
 
-static int parse_integer(const char *text, int32_t low, int32_t high, int32_t *value)
-{
+static int parse_integer(const char *text, int32_t low, int32_t high, int32_t *value) {
     char *end;
 
     errno = 0;
@@ -127,8 +124,7 @@ static int parse_integer(const char *text, int32_t low, int32_t high, int32_t *v
     return 1;
 }
 
-static int parse_seed(const char *text, uint64_t *value)
-{
+static int parse_seed(const char *text, uint64_t *value) {
     char *end;
 
     if (text[0] < '0' || text[0] > '9') return 0;
@@ -137,16 +133,14 @@ static int parse_seed(const char *text, uint64_t *value)
     return errno == 0 && !*end;
 }
 
-static int parse_positive(const char *text, double *value)
-{
+static int parse_positive(const char *text, double *value) {
     char *end;
 
     *value = strtod(text, &end); /* the program never changes the locale: a point */
     return end != text && !*end && *value > 0.0 && isfinite(*value);
 }
 
-static int parse_choice(const char *text, const char *choices, int32_t *value)
-{
+static int parse_choice(const char *text, const char *choices, int32_t *value) {
     const size_t length = strlen(text);
     int32_t index = 0;
 
@@ -163,8 +157,7 @@ static int parse_choice(const char *text, const char *choices, int32_t *value)
     return 0;
 }
 
-static int set_option(cli_call *call, const cli_option *option, const char *text)
-{
+static int set_option(cli_call *call, const cli_option *option, const char *text) {
     char *field = (char *)call + option->offset;
     int good = 0;
     char range[64] = "";
@@ -204,8 +197,7 @@ static int set_option(cli_call *call, const cli_option *option, const char *text
 }
 
 /* One option at arguments[*at]; moves *at over its value. */
-static int parse_option(cli_call *call, int count, char **arguments, int *at)
-{
+static int parse_option(cli_call *call, int count, char **arguments, int *at) {
     const char *argument = arguments[*at], *name = argument + 2, *text = NULL;
     size_t length = strcspn(name, "=");
 
@@ -226,14 +218,14 @@ static int parse_option(cli_call *call, int count, char **arguments, int *at)
         if (text) return cli_error(call, EXIT_USAGE, "--%s takes no value: leave \"=%s\" away", option->name, text);
     } else if (!text) {
         if (*at + 1 >= count)
-            return cli_error(call, EXIT_USAGE, "--%s needs a value: --%s %s", option->name, option->name, option->value);
+            return cli_error(call, EXIT_USAGE, "--%s needs a value: --%s %s", option->name, option->name,
+                             option->value);
         text = arguments[++*at];
     }
     return set_option(call, option, text);
 }
 
-int cli_parse(cli_call *call, int count, char **arguments)
-{
+int cli_parse(cli_call *call, int count, char **arguments) {
     int only_operands = 0;
 
     for (int at = 0; at < count; at++) {
@@ -254,8 +246,7 @@ int cli_parse(cli_call *call, int count, char **arguments)
     return EXIT_DONE;
 }
 
-int cli_need(const cli_call *call, const void *value, const char *option)
-{
+int cli_need(const cli_call *call, const void *value, const char *option) {
     if (value) return EXIT_DONE;
     return cli_error(call, EXIT_USAGE, "%s is missing: usage: ren %s %s", option, call->command->name,
                      call->command->operands);

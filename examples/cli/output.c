@@ -11,22 +11,19 @@
 
 enum { PATH_BYTES = 4096 };
 
-int cli_begin(const cli_call *call, cli_output *output)
-{
+int cli_begin(const cli_call *call, cli_output *output) {
     *output = (cli_output){ NULL, NULL, 0 };
     output->stream = open_memstream(&output->bytes, &output->size);
     return output->stream ? EXIT_DONE : cli_error(call, EXIT_MEMORY, "out of memory: the result cannot be held");
 }
 
-void cli_drop(cli_output *output)
-{
+void cli_drop(cli_output *output) {
     if (output->stream) fclose(output->stream);
     free(output->bytes);
     *output = (cli_output){ NULL, NULL, 0 };
 }
 
-static int write_all(int file, const char *bytes, size_t size)
-{
+static int write_all(int file, const char *bytes, size_t size) {
     while (size > 0) {
         const ssize_t written = write(file, bytes, size);
 
@@ -39,24 +36,21 @@ static int write_all(int file, const char *bytes, size_t size)
 }
 
 /* mkstemp makes a private file; a result gets what the umask would have given it. */
-static int share_like_others(int file)
-{
+static int share_like_others(int file) {
     const mode_t mask = umask(0);
 
     umask(mask);
     return fchmod(file, 0666 & ~mask) == 0;
 }
 
-static int is_special(const char *path)
-{
+static int is_special(const char *path) {
     struct stat status;
 
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
 }
 
 /* A pipe or a device cannot be replaced by a renamed file. */
-static int write_special(const char *path, const char *bytes, size_t size)
-{
+static int write_special(const char *path, const char *bytes, size_t size) {
     const int file = open(path, O_WRONLY | O_CLOEXEC);
 
     if (file < 0) return 0;
@@ -64,8 +58,7 @@ static int write_special(const char *path, const char *bytes, size_t size)
     return close(file) == 0 && good;
 }
 
-static int write_file(const char *path, const char *bytes, size_t size)
-{
+static int write_file(const char *path, const char *bytes, size_t size) {
     char temporary[PATH_BYTES];
 
     if (is_special(path)) return write_special(path, bytes, size);
@@ -85,8 +78,7 @@ static int write_file(const char *path, const char *bytes, size_t size)
     return 0;
 }
 
-int cli_finish(const cli_call *call, cli_output *output)
-{
+int cli_finish(const cli_call *call, cli_output *output) {
     const int failed = ferror(output->stream) | fclose(output->stream);
 
     output->stream = NULL;
@@ -101,8 +93,7 @@ int cli_finish(const cli_call *call, cli_output *output)
     return cli_error(call, EXIT_FAILED, "standard output cannot be written: %s: use -o FILE", strerror(errno));
 }
 
-int cli_make_folder(const cli_call *call, const char *path)
-{
+int cli_make_folder(const cli_call *call, const char *path) {
     char part[PATH_BYTES];
     struct stat status;
     const size_t length = strlen(path);
@@ -120,8 +111,7 @@ int cli_make_folder(const cli_call *call, const char *path)
     return EXIT_DONE;
 }
 
-const char *cli_path(const cli_call *call, const char *folder, const char *name)
-{
+const char *cli_path(const cli_call *call, const char *folder, const char *name) {
     static char path[PATH_BYTES];
     const int length = snprintf(path, sizeof path, "%s/%s", folder, name);
 

@@ -5,8 +5,7 @@
 
 #include "cli.h"
 
-static void print_region(FILE *stream, const cli_call *call, const ren_result *result, int32_t index)
-{
+static void print_region(FILE *stream, const cli_call *call, const ren_result *result, int32_t index) {
     const double probability = ren_result_region_probability(result, index);
     const double weight = ren_result_region_weight(result, index);
     const double total = ren_result_probability(result, 1);
@@ -17,13 +16,11 @@ static void print_region(FILE *stream, const cli_call *call, const ren_result *r
         return;
     }
     fprintf(stream, " %11.4f %8.4f", probability, weight);
-    if (call->explain)
-        fprintf(stream, " %12.4f %6.1f %%", weight * probability, 100.0 * weight * probability / total);
+    if (call->explain) fprintf(stream, " %12.4f %6.1f %%", weight * probability, 100.0 * weight * probability / total);
     fputc('\n', stream);
 }
 
-static void print_table(FILE *stream, const cli_call *call, const ren_result *result)
-{
+static void print_table(FILE *stream, const cli_call *call, const ren_result *result) {
     const double total = ren_result_probability(result, 1);
 
     fprintf(stream, "%-12s %11s %8s%s\n", "region", "probability", "weight",
@@ -38,8 +35,7 @@ static void print_table(FILE *stream, const cli_call *call, const ren_result *re
             ren_result_seconds(result, "total"));
 }
 
-static int print_result(const cli_call *call, const ren_result *result, double read_seconds)
-{
+static int print_result(const cli_call *call, const ren_result *result, double read_seconds) {
     ren_text *json = NULL;
     cli_output output = { NULL, NULL, 0 };
     int rc;
@@ -58,8 +54,7 @@ out:
     return rc;
 }
 
-static int write_report(const cli_call *call, const ren_result *result, const ren_volume *ct, const ren_volume *lobes)
-{
+static int write_report(const cli_call *call, const ren_result *result, const ren_volume *ct, const ren_volume *lobes) {
     int rc;
 
     if (!call->report) return EXIT_DONE;
@@ -71,8 +66,7 @@ out:
     return rc;
 }
 
-int cli_predict(cli_call *call)
-{
+int cli_predict(cli_call *call) {
     ren_mixture *mixture = NULL;
     ren_volume *ct = NULL, *lobes = NULL;
     ren_result *result = NULL;
@@ -80,8 +74,9 @@ int cli_predict(cli_call *call)
 
     CLI_STEP(cli_need(call, call->model, "--model FILE"));
     if (call->operand_count < 2)
-        return cli_error(call, EXIT_USAGE, "the lobe map is missing: this version does not make one from the CT: "
-                                           "usage: ren predict --model M CT LOBES");
+        return cli_error(call, EXIT_USAGE,
+                         "the lobe map is missing: this version does not make one from the CT: "
+                         "usage: ren predict --model M CT LOBES");
     CLI_STEP(cli_open(call));
     CLI_TRY(ren_mixture_load(call->context, call->model, &mixture));
     const double started = cli_seconds();

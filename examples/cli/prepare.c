@@ -4,8 +4,7 @@
 
 #include "cli.h"
 
-static int write_volume(const cli_call *call, ren_status made, ren_volume *volume, const char *name)
-{
+static int write_volume(const cli_call *call, ren_status made, ren_volume *volume, const char *name) {
     int rc = EXIT_DONE;
 
     CLI_TRY(made);
@@ -21,8 +20,7 @@ out:
     return rc;
 }
 
-static int write_scan(const cli_call *call, const ren_scan *scan)
-{
+static int write_scan(const cli_call *call, const ren_scan *scan) {
     ren_volume *volume = NULL;
     char name[64];
     ren_status made = ren_scan_image(scan, &volume);
@@ -37,8 +35,7 @@ static int write_scan(const cli_call *call, const ren_scan *scan)
     return rc;
 }
 
-int cli_preprocess(cli_call *call)
-{
+int cli_preprocess(cli_call *call) {
     ren_volume *ct = NULL, *lobes = NULL;
     ren_scan *scan = NULL;
     ren_preset preset;
@@ -62,8 +59,7 @@ out:
     return rc;
 }
 
-int cli_phantom(cli_call *call)
-{
+int cli_phantom(cli_call *call) {
     ren_phantom_options options;
     int rc;
 

@@ -5,8 +5,7 @@
 
 #include "cli.h"
 
-static int list_jobs(const cli_call *call, const ren_study *study)
-{
+static int list_jobs(const cli_call *call, const ren_study *study) {
     cli_output output = { NULL, NULL, 0 };
     int rc;
 
@@ -21,8 +20,7 @@ out:
     return rc;
 }
 
-static int32_t jobs_done(const ren_study *study)
-{
+static int32_t jobs_done(const ren_study *study) {
     int32_t done = 0;
 
     for (int32_t i = 0; i < ren_study_job_count(study); i++)
@@ -31,8 +29,7 @@ static int32_t jobs_done(const ren_study *study)
 }
 
 /* The folders above the run folder; the library makes the last one once the configuration is found good. */
-static int make_parents(const cli_call *call, const char *folder)
-{
+static int make_parents(const cli_call *call, const char *folder) {
     char parents[4096];
     size_t length = strlen(folder);
 
@@ -47,8 +44,7 @@ static int make_parents(const cli_call *call, const char *folder)
     return cli_make_folder(call, parents);
 }
 
-static int run_job(const cli_call *call, ren_study *study, const char *id)
-{
+static int run_job(const cli_call *call, ren_study *study, const char *id) {
     const double started = cli_seconds();
     int rc = EXIT_DONE;
 
@@ -61,8 +57,7 @@ out:
     return rc;
 }
 
-static int run_jobs(const cli_call *call, ren_study *study)
-{
+static int run_jobs(const cli_call *call, ren_study *study) {
     int rc = EXIT_DONE;
 
     for (int32_t i = 0; i < ren_study_job_count(study); i++)
@@ -77,8 +72,7 @@ out:
 }
 
 /* Schedulers call with --job from many processes, so these and --list-jobs join a folder that has been started. */
-int cli_train(cli_call *call)
-{
+int cli_train(cli_call *call) {
     ren_study *study = NULL;
     int rc;
 
@@ -87,9 +81,7 @@ int cli_train(cli_call *call)
     CLI_STEP(make_parents(call, call->out));
     CLI_TRY(ren_study_open(call->context, call->operand[0], call->out, call->resume || call->list_jobs || call->job,
                            &study));
-    rc = call->list_jobs ? list_jobs(call, study)
-         : call->job     ? run_job(call, study, call->job)
-                         : run_jobs(call, study);
+    rc = call->list_jobs ? list_jobs(call, study) : call->job ? run_job(call, study, call->job) : run_jobs(call, study);
 out:
     if (rc == EXIT_INTERRUPTED && !call->quiet)
         fprintf(stderr, "ren train: --resume goes on from the last checkpoint\n");
@@ -97,8 +89,7 @@ out:
     return rc;
 }
 
-static void print_interval(FILE *stream, const char *list)
-{
+static void print_interval(FILE *stream, const char *list) {
     const cli_json_member low = cli_json_first(list);
 
     if (!low.value)
@@ -107,8 +98,7 @@ static void print_interval(FILE *stream, const char *list)
         fprintf(stream, " %6.3f to %6.3f", cli_json_number(low.value), cli_json_number(cli_json_next(low).value));
 }
 
-static void print_figure(FILE *stream, const char *value)
-{
+static void print_figure(FILE *stream, const char *value) {
     const double number = cli_json_number(value);
 
     if (isnan(number)) /* one class only */
@@ -117,8 +107,7 @@ static void print_figure(FILE *stream, const char *value)
         fprintf(stream, " %11.3f", number);
 }
 
-static void print_model(FILE *stream, const char *model)
-{
+static void print_model(FILE *stream, const char *model) {
     const char *pooled = cli_json_get(cli_json_get(model, "patient"), "pooled");
     const char *scans = cli_json_get(cli_json_get(model, "scan"), "pooled");
     char name[96];
@@ -133,8 +122,7 @@ static void print_model(FILE *stream, const char *model)
     fputc('\n', stream);
 }
 
-static void print_pair(FILE *stream, const char *kind, const char *pair, const char *p)
-{
+static void print_pair(FILE *stream, const char *kind, const char *pair, const char *p) {
     char a[96], b[96];
 
     if (!cli_json_get(pair, "a")) return;
@@ -145,8 +133,7 @@ static void print_pair(FILE *stream, const char *kind, const char *pair, const c
     fprintf(stream, ", p %.3f\n", cli_json_number(cli_json_get(pair, p)));
 }
 
-static void print_evaluation(FILE *stream, const char *json)
-{
+static void print_evaluation(FILE *stream, const char *json) {
     const char *models = cli_json_get(json, "models"), *others = cli_json_get(json, "others");
     char study[96];
 
@@ -165,8 +152,7 @@ static void print_evaluation(FILE *stream, const char *json)
     fprintf(stream, "research use only, not verified for clinical use\n");
 }
 
-int cli_evaluate(cli_call *call)
-{
+int cli_evaluate(cli_call *call) {
     ren_study *study = NULL;
     ren_text *json = NULL;
     cli_output output = { NULL, NULL, 0 };
