@@ -104,7 +104,7 @@ static int is_locked(int folder) {
 }
 
 ren_status ren__folder_lock(const char *path, double patience, ren__run *run, int *lock) {
-    const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+    const struct timespec pause = { .tv_nsec = 50000000L };
     const double started = ren__now();
     ren_status st = REN_OK;
 
