@@ -270,12 +270,13 @@ static ren_status make_folder(const char *path) {
                           sizeof part - 1);
     for (size_t n = 1; n <= length; n++) {
         struct stat about;
+        char reason[128];
 
         if (path[n] != '/' && path[n] != '\0') continue;
         memcpy(part, path, n);
         part[n] = '\0';
         if (mkdir(part, 0777) == 0 || (errno == EEXIST && stat(part, &about) == 0 && S_ISDIR(about.st_mode))) continue;
-        return ren__error(REN_E_IO, "%s: cannot make the folder: %s", part, strerror(errno));
+        return ren__error(REN_E_IO, "%s: cannot make the folder: %s", part, strerror_r(errno, reason, sizeof reason));
     }
     return REN_OK;
 }

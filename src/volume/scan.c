@@ -29,7 +29,7 @@ ren_status ren__scan_warn(ren_scan *scan, const char *format, ...) {
     char line[320];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    (void)ren__format(line, sizeof line, format, arguments);
     va_end(arguments);
     ren__text_add_bytes(scan->warnings, line, strlen(line) + 1);
     if (scan->warnings->status == REN_OK) scan->warning_count++;
