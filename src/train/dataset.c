@@ -162,8 +162,7 @@ static ren_status describe_file(ren_text *text, const char *path) {
     struct stat info;
     char reason[128];
 
-    if (stat(path, &info) != 0)
-        return ren__error(REN_E_IO, "%s: %s", path, strerror_r(errno, reason, sizeof reason));
+    if (stat(path, &info) != 0) return ren__error(REN_E_IO, "%s: %s", path, strerror_r(errno, reason, sizeof reason));
     ren__text_addf(text, "%s\n%" PRId64 " %" PRId64 " %ld\n", path, (int64_t)info.st_size, (int64_t)info.st_mtim.tv_sec,
                    info.st_mtim.tv_nsec);
     return text->status;
