@@ -43,6 +43,7 @@ static ren_status read_tolerance(const verification *v, const char *key, double 
 /* Dropout is off in the recordings: a configuration that sets a rate keeps it at 0 here. */
 static ren_status without_dropout(json_t **config) {
     if (!*config && !(*config = json_object())) return ren__error(REN_E_MEMORY, "no memory for a configuration");
+    if (!json_is_object(*config)) return ren__error(REN_E_FORMAT, "the vector file's config is no JSON object");
     if (json_object_set_new(*config, "dropout", json_real(0)) != 0)
         return ren__error(REN_E_MEMORY, "no memory for a configuration");
     return REN_OK;
@@ -121,13 +122,13 @@ static void report(verification *v, const char *name, double error, double relat
     ren__text_add(v->lines, bad ? "  EXCESS\n" : "\n");
     v->compared++;
     v->excess += bad;
-    if (!(relative <= v->worst)) {
+    if (!(relative <= v->worst) && !isnan(v->worst)) {
         v->worst = relative;
         strncpy(v->worst_name, name, sizeof v->worst_name - 1);
     }
 }
 
-/* The rule of comparison; `ours` NULL: the tensor was not computed. A NaN anywhere is an excess. */
+/* The rule of comparison; `ours` NULL: the tensor was not computed. A NaN or an infinity anywhere is an excess. */
 static ren_status compare(verification *v, const ren__tensor_entry *entry, const float *ours, size_t count) {
     ren_status st = REN_OK;
     float *values = NULL;
@@ -141,7 +142,7 @@ static ren_status compare(verification *v, const ren__tensor_entry *entry, const
     REN_TRY(read_values(v, entry, &values));
     for (size_t i = 0; i < count; i++) {
         double difference = fabs((double)values[i] - (double)ours[i]), size = fabs((double)values[i]);
-        if (!(difference <= error)) error = difference;
+        if (!(difference <= error) && !isnan(error)) error = difference;
         if (size > largest) largest = size;
     }
     allowed = gradient ? v->rtol_gradient * largest + 1e-7 * v->largest_gradient : v->rtol * largest;
@@ -150,7 +151,7 @@ static ren_status compare(verification *v, const ren__tensor_entry *entry, const
         allowed = 1e-5 * v->largest_gradient;
         scale = v->largest_gradient;
     }
-    report(v, entry->name, error, scale > 0 ? error / scale : error, !(error <= allowed));
+    report(v, entry->name, error, scale > 0 ? error / scale : error, !isfinite(error) || error > allowed);
 out:
     ren__free(values);
     return st;
@@ -208,6 +209,7 @@ static ren_status compare_everything(verification *v) {
     REN_TRY(start_session(v, REN__INFER));
     REN_TRY(compare_kind(v, "output."));
     if (v->gradients || ren__safetensors_find(v->io, "train.loss")) {
+        if (!v->loss) REN_FAIL(REN_E_DATA, "the vector file has a training pass and does not say of which loss");
         REN_TRY(start_session(v, REN__TRAIN));
         REN_TRY(compare_kind(v, "train."));
         REN_TRY(ren__session_backward(v->session, v->run));
