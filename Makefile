@@ -22,7 +22,7 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS)
 endif
 
-version_part = $(shell sed -n 's/^.define REN_VERSION_$(1) //p' include/ren.h)
+version_part = $(shell sed -n 's/^.define REN_VERSION_$(1)  *//p' include/ren.h)
 VERSION := $(call version_part,MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 # Until 1.0 the soname's number is 0; from then on it is the major version.
 SONAME := libren.so.0
@@ -207,7 +207,7 @@ fuzz-targets: $(BUILD)/tests/write_seeds $(FUZZ_PROGRAMS)
 	@for target in $(FUZZ_TARGETS:fuzz_%=%); do \
 		echo "$$target"; \
 		$(BUILD)/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -verbosity=0 \
-			-print_final_stats=1 -close_fd_mask=0 -artifact_prefix=$(BUILD)/found/$$target- \
+			-print_final_stats=1 -print_funcs=0 -artifact_prefix=$(BUILD)/found/$$target- \
 			$(BUILD)/corpus/$$target $(BUILD)/seeds/$$target || exit 1; \
 	done
 

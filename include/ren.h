@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
-#define REN_API __attribute__((visibility("default")))
+#define REN_API     __attribute__((visibility("default")))
 #define REN_CHECKED __attribute__((warn_unused_result))
 #else
 #define REN_API
@@ -42,11 +42,11 @@ extern "C" {
 
 /* ---------------------------------------------------------------------------------------------------- version */
 
-#define REN_VERSION_MAJOR 0
-#define REN_VERSION_MINOR 1
-#define REN_VERSION_PATCH 0
-#define REN_VERSION_NUMBER (REN_VERSION_MAJOR * 10000 + REN_VERSION_MINOR * 100 + REN_VERSION_PATCH)
-#define REN_VERSION_AT_LEAST(major, minor, patch) (REN_VERSION_NUMBER >= (major) * 10000 + (minor) * 100 + (patch))
+#define REN_VERSION_MAJOR                         0
+#define REN_VERSION_MINOR                         1
+#define REN_VERSION_PATCH                         0
+#define REN_VERSION_NUMBER                        (REN_VERSION_MAJOR * 10000 + REN_VERSION_MINOR * 100 + REN_VERSION_PATCH)
+#define REN_VERSION_AT_LEAST(major, minor, patch) (REN_VERSION_NUMBER >= 10000 * (major) + 100 * (minor) + (patch))
 
 /* The version of the library that is running: "0.1.0", and 100 for 0.1.0. Any thread. */
 REN_API const char *ren_version(void);
@@ -115,7 +115,8 @@ typedef struct ren_context_options {
     uint64_t seed;         /* of every random number that a configuration does not seed itself */
 } ren_context_options;
 
-#define REN_CONTEXT_OPTIONS_INIT { sizeof(ren_context_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0 }
+#define REN_CONTEXT_OPTIONS_INIT                                                                                       \
+    { sizeof(ren_context_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 
 /* Fills the defaults; `size` is the caller's sizeof. */
 REN_API ren_status ren_context_options_init(ren_context_options *options, size_t size) REN_CHECKED;
@@ -143,7 +144,8 @@ typedef struct ren_run_options {
     size_t memory_limit;     /* bytes this call may add; 0: the context's limit alone */
 } ren_run_options;
 
-#define REN_RUN_OPTIONS_INIT { sizeof(ren_run_options), NULL, NULL, NULL, 0.0, 0 }
+#define REN_RUN_OPTIONS_INIT                                                                                           \
+    { sizeof(ren_run_options), NULL, NULL, NULL, 0.0, 0 }
 REN_API ren_status ren_run_options_init(ren_run_options *options, size_t size) REN_CHECKED;
 
 /* A text made by the library (JSON, CSV, messages): UTF-8, terminated. */
@@ -256,9 +258,9 @@ typedef struct ren_preset {
     size_t struct_size;
     int32_t kind; /* REN_PRESET_* */
     int32_t reserved;
-    double window[2];  /* HU mapped to 0 and 1; equal values: the kind's own */
-    double spacing;    /* mm, isotropic, before the resize; 0: 1.0 */
-    int64_t size[3];   /* D, H, W of the networks; 0: 96 */
+    double window[2]; /* HU mapped to 0 and 1; equal values: the kind's own */
+    double spacing;   /* mm, isotropic, before the resize; 0: 1.0 */
+    int64_t size[3];  /* D, H, W of the networks; 0: 96 */
 } ren_preset;
 
 REN_API ren_status ren_preset_init(ren_preset *preset, size_t size) REN_CHECKED;
@@ -296,10 +298,10 @@ REN_API void ren_expert_free(ren_expert *expert);
 
 typedef struct ren_expert_options {
     size_t struct_size;
-    const char *arch;     /* "cnn" */
-    const char *config;   /* JSON of the architecture's settings; NULL: defaults */
-    const char *weights;  /* safetensors file with the checkpoint's names; NULL: random from `seed` */
-    int32_t region;       /* REN_REGION_* */
+    const char *arch;    /* "cnn" */
+    const char *config;  /* JSON of the architecture's settings; NULL: defaults */
+    const char *weights; /* safetensors file with the checkpoint's names; NULL: random from `seed` */
+    int32_t region;      /* REN_REGION_* */
     int32_t reserved;
     uint64_t seed;
     const ren_preset *preset; /* NULL: lung at the network's own size */
@@ -326,9 +328,9 @@ enum { REN_GATE_SUM = 0, REN_GATE_HIERARCHICAL = 1 };
 
 typedef struct ren_gate_options {
     size_t struct_size;
-    const char *source;               /* "uniform", "validation_auc", "validation_accuracy", "inverse_loss", "given" */
-    int32_t normalisation;            /* REN_GATE_SUM: all weights sum to 1; REN_GATE_HIERARCHICAL: the lobes' weights
-                                         and the lungs' weights sum to 1 each (halved where both are present) */
+    const char *source;    /* "uniform", "validation_auc", "validation_accuracy", "inverse_loss", "given" */
+    int32_t normalisation; /* REN_GATE_SUM: all weights sum to 1; REN_GATE_HIERARCHICAL: the lobes' weights
+                              and the lungs' weights sum to 1 each (halved where both are present) */
     int32_t reserved;
     double weights[REN_REGION_COUNT]; /* for each region, not negative; ignored for "uniform" */
 } ren_gate_options;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the `ren` program and the tests need beyond ren.h: synthetic data, verification against recorded vectors, timing.
- * No ABI promise: these symbols have their own version node, and may change with every release.
+ * What the `ren` program and the tests need beyond ren.h: synthetic data, verification against recorded vectors,
+ * timing. No ABI promise: these symbols have their own version node, and may change with every release.
  */
 #ifndef REN_TOOLS_H
 #define REN_TOOLS_H
@@ -33,7 +33,7 @@ REN_API ren_status ren_phantom_options_init(ren_phantom_options *options, size_t
 /* What is true of one synthetic scan. */
 typedef struct ren_phantom_truth {
     size_t struct_size;
-    int32_t label;    /* 1: ILD */
+    int32_t label; /* 1: ILD */
     int32_t reserved;
     double extent[5]; /* share of each lobe's volume that is diseased, LUL LLL RUL RML RLL */
 } ren_phantom_truth;
@@ -52,10 +52,10 @@ REN_API ren_status ren_phantom_write(ren_context *context, const ren_phantom_opt
 
 /* ------------------------------------------------------------------------------------------------ verification */
 
-/* Runs recorded inputs and compares all recorded outputs, the loss and all gradients by |error| <= rtol x largest recorded
- * magnitude (+ 1e-7 x G for gradients, G the largest recorded gradient; gradients listed in `zero_grad` need
+/* Runs recorded inputs and compares all recorded outputs, the loss and all gradients by |error| <= rtol x largest
+ * recorded magnitude (+ 1e-7 x G for gradients, G the largest recorded gradient; gradients listed in `zero_grad` need
  * |g| <= 1e-5 G). `weights` may be NULL where the file has none; `rtol` 0: the file's own. `lines` gets one line a
- * tensor, then `compared N tensors, missing M` and `worst NAME REL`. REN_E_CHECK where anything exceeds or is missing. */
+ * tensor, then `compared N tensors, missing M` and `worst NAME REL`. REN_E_CHECK where one exceeds or is missing. */
 REN_API ren_status ren_verify(ren_context *context, const char *arch, const char *weights_path, const char *io_path,
                               double rtol, int32_t require_gradients, const ren_run_options *run,
                               ren_text **lines) REN_CHECKED;
@@ -74,7 +74,7 @@ typedef struct ren_bench_options {
 } ren_bench_options;
 
 REN_API ren_status ren_bench_options_init(ren_bench_options *options, size_t size) REN_CHECKED;
-/* JSON: milliseconds (minimum, median), gflop, gflops, matmul_gflops of the same run, share, peak_bytes, weight_bytes. */
+/* JSON: milliseconds (minimum, median), gflop, gflops, matmul_gflops of this run, share, peak_bytes, weight_bytes. */
 REN_API ren_status ren_bench(ren_context *context, const ren_bench_options *options, const ren_run_options *run,
                              ren_text **json) REN_CHECKED;
 

@@ -10,6 +10,7 @@ if [ "${1:-}" = --one ]; then
     name=${program#"${program%/*/*}"/} # with its folder: names of scripts repeat
     name=$(printf '%s' "${name%.*}" | tr / _)
     log=$logs/$name.log
+    started=$(date +%s)
     case $program in
     *.py) timeout "${REN_TEST_TIMEOUT:-900}" "${PYTHON:-python3}" "$program" >"$log" 2>&1 </dev/null ;;
     *) timeout "${REN_TEST_TIMEOUT:-900}" "$program" >"$log" 2>&1 </dev/null ;;
@@ -23,7 +24,7 @@ if [ "${1:-}" = --one ]; then
     esac
     echo "$line" >"$logs/$name.sum"
     case $line in
-    *' 0 failed'*) printf 'ok     %-36s %s\n' "$name" "$line" ;;
+    *' 0 failed'*) printf 'ok     %-36s %s, %s s\n' "$name" "$line" $(($(date +%s) - started)) ;;
     *) printf 'FAILED %-36s %s (status %s)\n%s\n' "$name" "$line" "$status" "$(tail -n 40 "$log" | sed 's/^/    /')" ;;
     esac
     exit 0

@@ -19,8 +19,7 @@ int32_t ren__graph_readers(const ren__graph *graph, ren__value value, const ren_
 
 static void remove_node(ren__graph *graph, int32_t index) {
     graph->node_count--;
-    memmove(&graph->nodes[index], &graph->nodes[index + 1],
-            (size_t)(graph->node_count - index) * sizeof *graph->nodes);
+    memmove(&graph->nodes[index], &graph->nodes[index + 1], (size_t)(graph->node_count - index) * sizeof *graph->nodes);
 }
 
 static void redirect(ren__graph *graph, ren__value from, ren__value to) {

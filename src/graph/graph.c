@@ -185,8 +185,8 @@ int32_t ren__graph_share_parameter(ren__graph *graph, const ren__parameter *para
             return ren__graph_fail(graph, REN_E_INTERNAL, "parameter %s is used with two shapes", parameter->name);
         }
     const char *copy = copy_name(graph, parameter->name);
-    if (!copy || !grow(graph, &graph->parameters, graph->parameter_count, &graph->parameter_room,
-                       sizeof *graph->parameters))
+    if (!copy ||
+        !grow(graph, &graph->parameters, graph->parameter_count, &graph->parameter_room, sizeof *graph->parameters))
         return -1;
     graph->parameters[graph->parameter_count] = *parameter;
     graph->parameters[graph->parameter_count].name = copy;

@@ -32,7 +32,7 @@ ren_status ren__graph_status(const ren__graph *graph); /* the first error, with 
 /* Named ends. An input that no gradient has to reach (images, labels) costs no backward work: none does. */
 ren__value ren__graph_input(ren__graph *graph, const char *name, ren__shape shape);
 void ren__graph_output(ren__graph *graph, const char *name, ren__value value);
-ren__value ren__graph_find_input(const ren__graph *graph, const char *name);   /* REN__NONE: not there */
+ren__value ren__graph_find_input(const ren__graph *graph, const char *name); /* REN__NONE: not there */
 ren__value ren__graph_find_output(const ren__graph *graph, const char *name);
 const ren__shape *ren__graph_shape(const ren__graph *graph, ren__value value);
 int32_t ren__graph_input_count(const ren__graph *graph);
@@ -60,14 +60,16 @@ size_t ren__session_bytes(const ren__session *session); /* beyond the weights */
 /* What a session for this graph and mode would need, without making it. */
 ren_status ren__session_measure(const ren__graph *graph, int32_t mode, size_t *bytes);
 
-/* By name; NULL where there is none. Inputs are written by the caller before a run, outputs are valid until the next. */
+/* By name; NULL where there is none. Inputs are written by the caller before a run, outputs are valid until the next.
+ */
 float *ren__session_input(ren__session *session, const char *name);
 const float *ren__session_output(const ren__session *session, const char *name);
 const ren__shape *ren__session_output_shape(const ren__session *session, const char *name);
 
-/* What dropout draws from: (seed, epoch, sample of each batch entry). `samples` has the batch's length and is copied. */
+/* What dropout draws from: (seed, epoch, sample of each batch entry). `samples` has the batch's length and is copied.
+ */
 ren_status ren__session_randomness(ren__session *session, uint64_t seed, uint32_t epoch, const uint32_t *samples,
-                                         int32_t count);
+                                   int32_t count);
 
 /* Where a cropped network's box begins in the whole input. */
 void ren__session_place(ren__session *session, const int64_t origin[3]);

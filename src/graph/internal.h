@@ -7,7 +7,7 @@
 
 typedef struct ren__tensor {
     ren__shape shape;
-    const char *name;   /* of an input, else NULL */
+    const char *name;    /* of an input, else NULL */
     ren__node *producer; /* NULL for inputs */
 } ren__tensor;
 
@@ -48,8 +48,7 @@ typedef struct ren__memory_plan {
 } ren__memory_plan;
 
 /* `steps` gives each node's saved and scratch bytes. Arrays are freed by ren__memory_plan_free. */
-ren_status ren__memory_plan_make(const ren__graph *graph, const ren__step *steps, int32_t mode,
-                                 ren__memory_plan *plan);
+ren_status ren__memory_plan_make(const ren__graph *graph, const ren__step *steps, int32_t mode, ren__memory_plan *plan);
 void ren__memory_plan_free(ren__memory_plan *plan);
 
 #endif

@@ -61,11 +61,11 @@ typedef struct ren__step {
 
 /* What backward reads besides the output's gradient. */
 enum {
-    REN__KEEPS_INPUT = 1,       /* backward reads the inputs */
-    REN__KEEPS_OUTPUT = 2,      /* backward reads the output */
-    REN__IN_PLACE = 4,          /* forward may write its output over input 0 (inference; training where
-                                   backward keeps no input) */
-    REN__GRADIENT_IN_PLACE = 8, /* the gradient of input 0 may be written over input 0 itself */
+    REN__KEEPS_INPUT = 1,           /* backward reads the inputs */
+    REN__KEEPS_OUTPUT = 2,          /* backward reads the output */
+    REN__IN_PLACE = 4,              /* forward may write its output over input 0 (inference; training where
+                                       backward keeps no input) */
+    REN__GRADIENT_IN_PLACE = 8,     /* the gradient of input 0 may be written over input 0 itself */
     REN__SKIPPED_IN_INFERENCE = 16, /* the identity outside training */
     REN__NO_GRADIENT = 32           /* no gradient reaches its inputs */
 };
@@ -88,8 +88,8 @@ typedef struct ren__op {
     /* Takes over `next`, the only reader of this node's output: changes this node's options and parameters and returns
      * 1, or returns 0. May be NULL. */
     int (*absorb)(ren__graph *graph, ren__node *node, const ren__node *next, int32_t mode);
-    /* For operators that see a window of each spatial axis: fills kernel, stride and padding at the beginning. NULL: the
-     * operator is not local; `pointwise` operators see only their own position. */
+    /* For operators that see a window of each spatial axis: fills kernel, stride and padding at the beginning. NULL:
+     * the operator is not local; `pointwise` operators see only their own position. */
     void (*window)(const ren__node *node, int32_t axis, int64_t *kernel, int64_t *stride, int64_t *pad);
     int32_t pointwise;
 } ren__op;

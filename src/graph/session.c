@@ -5,8 +5,8 @@
 #include "graph/internal.h"
 
 struct ren__session {
-    ren_context *context; /* held */
-    ren__graph *graph;    /* own copy, fused */
+    ren_context *context;  /* held */
+    ren__graph *graph;     /* own copy, fused */
     ren__weights *weights; /* held; NULL while measuring */
     int32_t mode;
     ren__step *steps;

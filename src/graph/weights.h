@@ -7,8 +7,8 @@
 
 typedef struct ren__weights ren__weights;
 
-/* Storage for all parameters of the graph, one 64-byte aligned float array each, undefined until drawn or read. Trained parameters and buffers
- * (running statistics) alike; counted by reference, immutable once shared. */
+/* Storage for all parameters of the graph, one 64-byte aligned float array each, undefined until drawn or read. Trained
+ * parameters and buffers (running statistics) alike; counted by reference, immutable once shared. */
 ren_status ren__weights_create(ren_context *context, const ren__graph *graph, ren__weights **out);
 ren__weights *ren__weights_retain(ren__weights *weights);
 void ren__weights_release(ren__weights *weights);
@@ -22,7 +22,7 @@ const char *ren__weights_name(const ren__weights *weights, int32_t index);
 const ren__shape *ren__weights_shape(const ren__weights *weights, int32_t index);
 int ren__weights_trained(const ren__weights *weights, int32_t index);
 size_t ren__weights_elements(const ren__weights *weights, int32_t index);
-float *ren__weights_data(ren__weights *weights, int32_t index);       /* writable: only while nobody shares them */
+float *ren__weights_data(ren__weights *weights, int32_t index); /* writable: only while nobody shares them */
 const float *ren__weights_read(const ren__weights *weights, int32_t index);
 int32_t ren__weights_find(const ren__weights *weights, const char *name); /* -1: not there */
 size_t ren__weights_bytes(const ren__weights *weights);

@@ -2,9 +2,9 @@
 /*
  * Convolutions, channels last.
  *
- * The work is cut into slabs of output planes (of the first spatial axis), the same for every number of threads, and each
- * slab is one single-threaded oneDNN call: results do not depend on the number of threads, a long convolution can be
- * cancelled between slabs, and what follows (pooling) can take a slab while it is in the cache.
+ * The work is cut into slabs of output planes (of the first spatial axis), the same for every number of threads, and
+ * each slab is one single-threaded oneDNN call: results do not depend on the number of threads, a long convolution can
+ * be cancelled between slabs, and what follows (pooling) can take a slab while it is in the cache.
  */
 #ifndef REN_KERNELS_CONV_H
 #define REN_KERNELS_CONV_H
@@ -21,8 +21,8 @@ enum { REN__CONV_FORWARD, REN__CONV_BACKWARD_DATA, REN__CONV_BACKWARD_WEIGHTS };
 
 typedef struct ren__convolution ren__convolution;
 
-/* Kernels for one direction. `relu`: forward ends with max(0, .). Slabs have a multiple of `planes` output planes, which
- * must divide their number or be 1. */
+/* Kernels for one direction. `relu`: forward ends with max(0, .). Slabs have a multiple of `planes` output planes,
+ * which must divide their number or be 1. */
 ren_status ren__conv_create(ren_context *context, const ren__conv_shape *shape, int32_t direction, int32_t relu,
                             int64_t planes, ren__convolution **out);
 void ren__conv_free(ren__convolution *conv);
@@ -40,10 +40,10 @@ typedef void (*ren__slab_fn)(void *argument, const float *slab, int64_t sample, 
 /* dst = conv(src) + bias (nullable). With `after`, dst is NULL and slabs go there instead. */
 ren_status ren__conv_forward(const ren__convolution *conv, ren__run *run, const float *src, const void *packed,
                              const float *bias, float *dst, void *scratch, ren__slab_fn after, void *argument);
-ren_status ren__conv_backward_data(const ren__convolution *conv, ren__run *run, const float *diff_dst, const void *packed,
-                                   float *diff_src, void *scratch);
+ren_status ren__conv_backward_data(const ren__convolution *conv, ren__run *run, const float *diff_dst,
+                                   const void *packed, float *diff_src, void *scratch);
 /* diff_weights in O, I/groups, D, H, W; diff_bias nullable. */
-ren_status ren__conv_backward_weights(const ren__convolution *conv, ren__run *run, const float *src, const float *diff_dst,
-                                      float *diff_weights, float *diff_bias, void *scratch);
+ren_status ren__conv_backward_weights(const ren__convolution *conv, ren__run *run, const float *src,
+                                      const float *diff_dst, float *diff_weights, float *diff_bias, void *scratch);
 
 #endif

@@ -29,11 +29,9 @@ static void forward_few(void *argument, int64_t begin, int64_t end, int32_t thre
     (void)thread;
     for (int64_t o = begin; o < end; o++)
         for (int64_t r = 0; r < l->shape.rows; r++)
-            l->y[r * l->shape.outputs + o] =
-                finish(l,
-                       (float)l->vector->dot(l->weights + o * l->shape.inputs, l->x + r * l->shape.inputs,
-                                             l->shape.inputs),
-                       o);
+            l->y[r * l->shape.outputs + o] = finish(
+                l, (float)l->vector->dot(l->weights + o * l->shape.inputs, l->x + r * l->shape.inputs, l->shape.inputs),
+                o);
 }
 
 static void forward_many(void *argument, int64_t begin, int64_t end, int32_t thread) {
@@ -56,8 +54,14 @@ static ren_status result(const linear *l) {
 
 ren_status ren__linear_forward(ren_context *context, ren__run *run, const ren__linear_shape *shape, const float *x,
                                const float *weights, const float *bias, int32_t relu, float *y) {
-    linear l = { .context = context, .vector = ren__vector_for(context), .shape = *shape, .x = x, .weights = weights,
-                 .bias = bias, .y = y, .relu = relu };
+    linear l = { .context = context,
+                 .vector = ren__vector_for(context),
+                 .shape = *shape,
+                 .x = x,
+                 .weights = weights,
+                 .bias = bias,
+                 .y = y,
+                 .relu = relu };
     if (shape->rows <= REN__LINEAR_FEW)
         ren__parallel_for(context, run, shape->outputs, OUTPUTS_A_CHUNK, forward_few, &l);
     else
@@ -82,15 +86,16 @@ static void data_many(void *argument, int64_t begin, int64_t end, int32_t thread
     linear *l = argument;
     int64_t outputs = l->shape.outputs, inputs = l->shape.inputs;
     (void)thread;
-    ren_status st = ren__matmul(0, 0, end - begin, inputs, outputs, l->dy + begin * outputs, outputs, l->weights, inputs,
-                                0.0f, l->dx + begin * inputs, inputs);
+    ren_status st = ren__matmul(0, 0, end - begin, inputs, outputs, l->dy + begin * outputs, outputs, l->weights,
+                                inputs, 0.0f, l->dx + begin * inputs, inputs);
     if (st != REN_OK) atomic_store(&l->failed, st);
 }
 
 ren_status ren__linear_backward_data(ren_context *context, ren__run *run, const ren__linear_shape *shape,
                                      const float *dy, const float *weights, float *dx) {
-    linear l = { .context = context, .vector = ren__vector_for(context), .shape = *shape, .dy = dy,
-                 .weights = weights, .dx = dx };
+    linear l = {
+        .context = context, .vector = ren__vector_for(context), .shape = *shape, .dy = dy, .weights = weights, .dx = dx
+    };
     if (shape->rows <= REN__LINEAR_FEW)
         ren__parallel_for(context, run, shape->inputs, INPUTS_A_CHUNK, data_few, &l);
     else
@@ -135,8 +140,13 @@ static void weights_many(void *argument, int64_t begin, int64_t end, int32_t thr
 
 ren_status ren__linear_backward_weights(ren_context *context, ren__run *run, const ren__linear_shape *shape,
                                         const float *x, const float *dy, float *diff_weights, float *diff_bias) {
-    linear l = { .context = context, .vector = ren__vector_for(context), .shape = *shape, .x = x, .dy = dy,
-                 .diff_weights = diff_weights, .diff_bias = diff_bias };
+    linear l = { .context = context,
+                 .vector = ren__vector_for(context),
+                 .shape = *shape,
+                 .x = x,
+                 .dy = dy,
+                 .diff_weights = diff_weights,
+                 .diff_bias = diff_bias };
     if (shape->rows <= REN__LINEAR_FEW)
         ren__parallel_for(context, run, shape->outputs, OUTPUTS_A_CHUNK, weights_few, &l);
     else

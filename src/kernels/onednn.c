@@ -71,9 +71,9 @@ ren_status ren__matmul_rate(ren_context *context, int64_t size, double *gflops) 
     omp_set_num_threads(context->threads);
     for (int i = 0; i < 4 && st == REN_OK; i++) {
         double start = ren__now();
-        st = ren__onednn_check(dnnl_sgemm('N', 'N', size, size, size, 1.0f, a, size, a + elements, size, 0.0f,
-                                          a + 2 * elements, size),
-                               "dnnl_sgemm");
+        st = ren__onednn_check(
+            dnnl_sgemm('N', 'N', size, size, size, 1.0f, a, size, a + elements, size, 0.0f, a + 2 * elements, size),
+            "dnnl_sgemm");
         double rate = 2e-9 * (double)size * (double)size * (double)size / (ren__now() - start);
         if (rate > best) best = rate;
     }

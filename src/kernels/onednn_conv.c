@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Convolutions over oneDNN 2.x. Backward with respect to data, at stride 1, is a forward convolution with flipped and
- * transposed weights: oneDNN's forward kernels for channels-last are the faster ones. At other strides it is oneDNN's own
- * backward kernel, one call a sample.
+ * transposed weights: oneDNN's forward kernels for channels-last are the faster ones. At other strides it is oneDNN's
+ * own backward kernel, one call a sample.
  */
 #include <omp.h>
 #include <string.h>
@@ -12,7 +12,8 @@
 
 enum { MAX_VARIANTS = 8, MAX_GROUPS_OF_SLABS = 16 };
 enum { SRC, WEIGHTS, BIAS, DST, SCRATCH, ROLES };
-static const size_t SLAB_BYTES = (size_t)1 << 20; /* of output: with its input it stays in a core's second-level cache */
+static const size_t SLAB_BYTES = (size_t)1
+                                 << 20; /* of output: with its input it stays in a core's second-level cache */
 
 /* Kernels for slabs of one form. Memory objects are each thread's own, because setting their pointers is a write. */
 typedef struct variant {
@@ -35,7 +36,7 @@ struct ren__convolution {
     int32_t direction, flipped, relu, threads;
     variant variants[MAX_VARIANTS];
     int32_t variant_count;
-    slab *slabs; /* of one sample */
+    slab *slabs;                      /* of one sample */
     int64_t slab_count, largest_slab; /* largest: output floats */
     dnnl_memory_desc_t packed;
     dnnl_stream_t *streams; /* by thread */
@@ -69,8 +70,9 @@ static void flip_weights(const ren__conv_shape *given, const float *weights, flo
 
 static ren_status weight_descriptor(const ren__conv_shape *s, dnnl_format_tag_t plain, dnnl_memory_desc_t *out) {
     dnnl_dims_t dims = { s->out_channels, s->in_channels, s->kernel[0], s->kernel[1], s->kernel[2] };
-    dnnl_dims_t grouped = { s->groups, s->out_channels / s->groups, s->in_channels / s->groups, s->kernel[0],
-                            s->kernel[1], s->kernel[2] };
+    dnnl_dims_t grouped = {
+        s->groups, s->out_channels / s->groups, s->in_channels / s->groups, s->kernel[0], s->kernel[1], s->kernel[2]
+    };
     dnnl_format_tag_t tag = plain == dnnl_format_tag_any ? plain : s->groups > 1 ? dnnl_goidhw : dnnl_oidhw;
     return ren__onednn_check(
         dnnl_memory_desc_init_by_tag(out, s->groups > 1 ? 6 : 5, s->groups > 1 ? grouped : dims, dnnl_f32, tag),
@@ -78,8 +80,8 @@ static ren_status weight_descriptor(const ren__conv_shape *s, dnnl_format_tag_t 
 }
 
 /* The primitive descriptor of a slab form. The packed layout is chosen by the first variant and kept for the others. */
-static ren_status describe_variant(ren__convolution *conv, variant *v, dnnl_engine_t engine, dnnl_primitive_attr_t attributes,
-                                   dnnl_primitive_desc_t *hint) {
+static ren_status describe_variant(ren__convolution *conv, variant *v, dnnl_engine_t engine,
+                                   dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *hint) {
     ren_status st = REN_OK;
     const ren__conv_shape *s = &conv->shape;
     dnnl_dims_t src_dims = { 1, s->in_channels, v->in_planes, s->in[1], s->in[2] };
@@ -95,8 +97,8 @@ static ren_status describe_variant(ren__convolution *conv, variant *v, dnnl_engi
     REN_DNNL(dnnl_memory_desc_init_by_tag(&dst, 5, dst_dims, dnnl_f32, dnnl_ndhwc));
     REN_DNNL(dnnl_memory_desc_init_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_a));
     if (first) REN_TRY(weight_descriptor(s, dnnl_format_tag_any, &weights));
-    dnnl_prop_kind_t kind = conv->direction == REN__CONV_FORWARD || conv->flipped ? dnnl_forward_inference
-                                                                                   : dnnl_forward_training;
+    dnnl_prop_kind_t kind =
+        conv->direction == REN__CONV_FORWARD || conv->flipped ? dnnl_forward_inference : dnnl_forward_training;
     REN_DNNL(dnnl_convolution_forward_desc_init(&descriptor, kind, dnnl_convolution_direct, &src, &weights, &bias, &dst,
                                                 stride, pad, end));
     REN_DNNL(dnnl_primitive_desc_create(hint, &descriptor, attributes, engine, NULL));
@@ -109,8 +111,8 @@ static ren_status describe_variant(ren__convolution *conv, variant *v, dnnl_engi
         REN_DNNL(dnnl_convolution_backward_data_desc_init(&descriptor, dnnl_convolution_direct, &src, &weights, &dst,
                                                           stride, pad, end));
     else
-        REN_DNNL(dnnl_convolution_backward_weights_desc_init(&descriptor, dnnl_convolution_direct, &src, &weights, &bias,
-                                                             &dst, stride, pad, end));
+        REN_DNNL(dnnl_convolution_backward_weights_desc_init(&descriptor, dnnl_convolution_direct, &src, &weights,
+                                                             &bias, &dst, stride, pad, end));
     REN_DNNL(dnnl_primitive_desc_create(&v->descriptor, &descriptor, attributes, engine, *hint));
 out:
     return st;
@@ -159,11 +161,9 @@ static ren_status make_variant(ren__convolution *conv, variant *v) {
     REN_DNNL(dnnl_primitive_create(&v->primitive, v->descriptor));
     REN_TRY(make_memories(conv, v, engine));
     if (v == conv->variants)
-        conv->packed = *dnnl_primitive_desc_query_md(v->descriptor,
-                                                     conv->direction == REN__CONV_BACKWARD_WEIGHTS
-                                                         ? dnnl_query_diff_weights_md
-                                                         : dnnl_query_weights_md,
-                                                     0);
+        conv->packed = *dnnl_primitive_desc_query_md(
+            v->descriptor,
+            conv->direction == REN__CONV_BACKWARD_WEIGHTS ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
 out:
     if (hint) dnnl_primitive_desc_destroy(hint);
     if (post) dnnl_post_ops_destroy(post);
@@ -178,7 +178,8 @@ static ren_status cut(ren__convolution *conv, int64_t planes) {
     const ren__conv_shape *s = &conv->shape;
     int64_t row = s->out[1] * s->out[2] * s->out_channels, height = planes;
     int whole = conv->direction == REN__CONV_BACKWARD_DATA && !conv->flipped;
-    while ((height + planes) * row * (int64_t)sizeof(float) <= (int64_t)SLAB_BYTES && (height + planes) * 4 <= s->out[0])
+    while ((height + planes) * row * (int64_t)sizeof(float) <= (int64_t)SLAB_BYTES &&
+           (height + planes) * 4 <= s->out[0])
         height += planes;
     if (planes == 1 && height == 1 && s->out[0] >= 4) height = 2; /* single planes waste the halo */
     if (whole) height = s->out[0];
@@ -235,8 +236,8 @@ ren_status ren__conv_create(ren_context *context, const ren__conv_shape *shape, 
     conv->direction = direction;
     conv->relu = relu;
     conv->threads = context->threads;
-    conv->flipped = direction == REN__CONV_BACKWARD_DATA && shape->stride[0] == 1 && shape->stride[1] == 1 &&
-                    shape->stride[2] == 1;
+    conv->flipped =
+        direction == REN__CONV_BACKWARD_DATA && shape->stride[0] == 1 && shape->stride[1] == 1 && shape->stride[2] == 1;
     conv->shape = conv->flipped ? turn_round(shape) : *shape;
     REN_TRY(cut(conv, planes));
     omp_set_num_threads(1); /* kernels are made for the number of threads they are made under */
@@ -433,7 +434,8 @@ static size_t part_bytes(const ren__convolution *conv) {
 
 /* Partial sums of the weights' gradient: as many as keep them small, the same for every number of threads. */
 static int64_t slab_groups(const ren__convolution *conv) {
-    int64_t slabs = conv->slab_count * conv->shape.batch, groups = slabs < MAX_GROUPS_OF_SLABS ? slabs : MAX_GROUPS_OF_SLABS;
+    int64_t slabs = conv->slab_count * conv->shape.batch,
+            groups = slabs < MAX_GROUPS_OF_SLABS ? slabs : MAX_GROUPS_OF_SLABS;
     while (groups > 4 && part_bytes(conv) * (size_t)groups > ((size_t)64 << 20))
         groups /= 2;
     return groups;
@@ -460,13 +462,19 @@ ren_status ren__conv_forward(const ren__convolution *conv, ren__run *run, const 
         memset(zeros, 0, zero_bias_bytes(conv));
         bias = zeros;
     }
-    job j = { .conv = conv, .src = src, .bias = bias, .dst = dst, .weights = writable(packed), .scratch = scratch,
-              .after = after, .argument = argument };
+    job j = { .conv = conv,
+              .src = src,
+              .bias = bias,
+              .dst = dst,
+              .weights = writable(packed),
+              .scratch = scratch,
+              .after = after,
+              .argument = argument };
     return run_job(&j, run);
 }
 
-ren_status ren__conv_backward_data(const ren__convolution *conv, ren__run *run, const float *diff_dst, const void *packed,
-                                   float *diff_src, void *scratch) {
+ren_status ren__conv_backward_data(const ren__convolution *conv, ren__run *run, const float *diff_dst,
+                                   const void *packed, float *diff_src, void *scratch) {
     return ren__conv_forward(conv, run, diff_dst, packed, NULL, diff_src, scratch, NULL, NULL);
 }
 
@@ -508,8 +516,8 @@ static void run_group(void *argument, int64_t begin, int64_t end, int32_t thread
     }
 }
 
-ren_status ren__conv_backward_weights(const ren__convolution *conv, ren__run *run, const float *src, const float *diff_dst,
-                                      float *diff_weights, float *diff_bias, void *scratch) {
+ren_status ren__conv_backward_weights(const ren__convolution *conv, ren__run *run, const float *src,
+                                      const float *diff_dst, float *diff_weights, float *diff_bias, void *scratch) {
     ren_status st = REN_OK;
     dnnl_memory_desc_t plain;
     job j = { .conv = conv, .src = src, .dst = writable(diff_dst), .scratch = scratch };

@@ -10,8 +10,8 @@ ren_status ren__matmul(int32_t transpose_a, int32_t transpose_b, int64_t m, int6
     ren_status st = ren__onednn_headroom((size_t)16 << 20); /* its packing buffers on one thread */
     if (st != REN_OK) return st;
     if (!omp_in_parallel()) omp_set_num_threads(1);
-    dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb,
-                                      beta, c, ldc);
+    dnnl_status_t status =
+        dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
     if (!omp_in_parallel()) omp_set_num_threads(width);
     return ren__onednn_check(status, "dnnl_sgemm");
 }

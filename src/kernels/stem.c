@@ -68,7 +68,7 @@ static void pooled_planes(void *argument, int64_t begin, int64_t end, int32_t th
 
 void ren__stem_forward(ren_context *context, ren__run *run, const ren__conv_shape *shape, const float *src,
                        const float *packed, const float *bias, int32_t relu, float *dst, void *scratch) {
-    stem j = { ren__vector_for(context), shape, src, packed, bias, scratch, dst, padded_edge(shape, 1),
+    stem j = { ren__vector_for(context),      shape, src, packed, bias, scratch, dst, padded_edge(shape, 1),
                padded_edge(shape, 2) + SPARE, relu };
     ren__parallel_for(context, run, shape->batch * padded_edge(shape, 0), 4, pad_planes, &j);
     ren__parallel_for(context, run, shape->batch * shape->out[0] / 2, 1, pooled_planes, &j);

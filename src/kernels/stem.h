@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first layer of a volume network in one pass: convolution 3x3x3 of a single input channel at stride 1, bias, ReLU and
- * 2x2x2 max-pooling. Libraries treat one input channel as a full vector of them or write the full map and read it again;
- * here eight output cells by up to 24 channels stay in registers until they are pooled.
+ * The first layer of a volume network in one pass: convolution 3x3x3 of a single input channel at stride 1, bias, ReLU
+ * and 2x2x2 max-pooling. Libraries treat one input channel as a full vector of them or write the full map and read it
+ * again; here eight output cells by up to 24 channels stay in registers until they are pooled.
  */
 #ifndef REN_KERNELS_STEM_H
 #define REN_KERNELS_STEM_H

@@ -14,7 +14,8 @@ typedef struct ren__vector {
     /* y = scale[c] x + shift[c], then max(0, .) with `relu`. May be in place. */
     void (*affine)(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift, int relu,
                    float *y);
-    /* sum[c] += sum of g; product[c] += sum of g * (x - pivot[c]), g = dy, zero with `relu` where scale x + shift <= 0. */
+    /* sum[c] += sum of g; product[c] += sum of g * (x - pivot[c]), g = dy, zero with `relu` where scale x + shift <= 0.
+     */
     void (*moments_backward)(const float *x, const float *dy, int64_t rows, int64_t channels, const float *pivot,
                              const float *scale, const float *shift, int relu, double *sum, double *product);
     /* dx = a[c] g + b[c] (x - pivot[c]) + d[c]; g as above; dy NULL: g = 0. May be in place over x. */
@@ -25,12 +26,13 @@ typedef struct ren__vector {
      * floats), and which (where non-NULL); with `relu` the largest of that and 0. */
     void (*window_max)(const float *x, const int64_t *offsets, int32_t count, int64_t channels, const float *scale,
                        const float *shift, int relu, float *y, uint8_t *which);
-    /* One row of pooled cells of kernels/stem.h: `x` is the corner of four planes of four padded rows; `columns` cells. */
-    void (*stem_row)(const float *x, int64_t plane, int64_t row, int64_t columns, int64_t channels, const float *weights,
-                     const float *bias, int relu, float *y);
+    /* One row of pooled cells of kernels/stem.h: `x` is the corner of four planes of four padded rows; `columns` cells.
+     */
+    void (*stem_row)(const float *x, int64_t plane, int64_t row, int64_t columns, int64_t channels,
+                     const float *weights, const float *bias, int relu, float *y);
     double (*dot)(const float *a, const float *b, int64_t count); /* float partial sums of 4096, then double */
-    void (*add_scaled)(float factor, const float *x, int64_t count, float *y);            /* y += factor x */
-    void (*activate)(int32_t kind, const float *x, int64_t count, float *y);              /* REN__* of ops/ops.h */
+    void (*add_scaled)(float factor, const float *x, int64_t count, float *y); /* y += factor x */
+    void (*activate)(int32_t kind, const float *x, int64_t count, float *y);   /* REN__* of ops/ops.h */
     void (*activate_backward)(int32_t kind, const float *x, const float *dy, int64_t count, float *dx);
 } ren__vector;
 

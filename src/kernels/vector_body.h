@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The vector kernels, compiled once for each instruction set: included by vector_plain.c, vector_avx2.c, vector_avx512.c
- * with REN__VECTOR_TABLE set to the table's name. */
+/* The vector kernels, compiled once for each instruction set: included by vector_plain.c, vector_avx2.c,
+ * vector_avx512.c with REN__VECTOR_TABLE set to the table's name. */
 #include <math.h>
 #include <string.h>
 
@@ -244,29 +244,47 @@ static void add_scaled(float factor, const float *x, int64_t count, float *y) {
 /* Values and derivatives of the activations, in the order of ren__activation (ops/ops.h). */
 static float value_of(int32_t kind, float x) {
     switch (kind) {
-    case 1: return x > 0 ? x : 0;
-    case 2: return x > 0 ? x : 0.01f * x;
-    case 3: return 1.0f / (1.0f + expf(-x));
-    case 4: return tanhf(x);
-    case 5: return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
-    case 6: return x / (1.0f + expf(-x));
-    case 7: return x > 20.0f ? x : log1pf(expf(x));
-    default: return x;
+    case 1:
+        return x > 0 ? x : 0;
+    case 2:
+        return x > 0 ? x : 0.01f * x;
+    case 3:
+        return 1.0f / (1.0f + expf(-x));
+    case 4:
+        return tanhf(x);
+    case 5:
+        return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
+    case 6:
+        return x / (1.0f + expf(-x));
+    case 7:
+        return x > 20.0f ? x : log1pf(expf(x));
+    default:
+        return x;
     }
 }
 
 static float slope_of(int32_t kind, float x) {
     float s;
     switch (kind) {
-    case 1: return x > 0 ? 1.0f : 0.0f;
-    case 2: return x > 0 ? 1.0f : 0.01f;
-    case 3: s = 1.0f / (1.0f + expf(-x)); return s * (1.0f - s);
-    case 4: s = tanhf(x); return 1.0f - s * s;
+    case 1:
+        return x > 0 ? 1.0f : 0.0f;
+    case 2:
+        return x > 0 ? 1.0f : 0.01f;
+    case 3:
+        s = 1.0f / (1.0f + expf(-x));
+        return s * (1.0f - s);
+    case 4:
+        s = tanhf(x);
+        return 1.0f - s * s;
     case 5:
         return 0.5f * (1.0f + erff(x * 0.70710678118654752f)) + x * 0.39894228040143268f * expf(-0.5f * x * x);
-    case 6: s = 1.0f / (1.0f + expf(-x)); return s * (1.0f + x * (1.0f - s));
-    case 7: return 1.0f / (1.0f + expf(-x));
-    default: return 1.0f;
+    case 6:
+        s = 1.0f / (1.0f + expf(-x));
+        return s * (1.0f + x * (1.0f - s));
+    case 7:
+        return 1.0f / (1.0f + expf(-x));
+    default:
+        return 1.0f;
     }
 }
 
@@ -293,5 +311,6 @@ static void activate_backward(int32_t kind, const float *x, const float *dy, int
 }
 
 const ren__vector REN__VECTOR_TABLE = {
-    moments, affine, moments_backward, affine_backward, window_max, stem_row, dot, add_scaled, activate, activate_backward,
+    moments,  affine, moments_backward, affine_backward, window_max,
+    stem_row, dot,    add_scaled,       activate,        activate_backward,
 };

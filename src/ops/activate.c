@@ -22,8 +22,8 @@ static void forward_chunk(void *argument, int64_t begin, int64_t end, int32_t th
 }
 
 static ren_status forward(ren__step *step) {
-    ren__parallel_for(step->context, step->run, ren__shape_elements(&step->output_shape), ELEMENTS_A_CHUNK, forward_chunk,
-                      step);
+    ren__parallel_for(step->context, step->run, ren__shape_elements(&step->output_shape), ELEMENTS_A_CHUNK,
+                      forward_chunk, step);
     return REN_OK;
 }
 

@@ -96,8 +96,7 @@ static void backward_samples(void *argument, int64_t begin, int64_t end, int32_t
 
 static ren_status backward(ren__step *step) {
     pool_job j = job_of(step);
-    if (step->input_gradient[0])
-        ren__parallel_for(step->context, step->run, j.from.batch, 1, backward_samples, &j);
+    if (step->input_gradient[0]) ren__parallel_for(step->context, step->run, j.from.batch, 1, backward_samples, &j);
     return REN_OK;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Batch normalisation over all rows, per channel (Ioffe & Szegedy 2015): eps 1e-5, biased variance to normalise, unbiased
- * for the running one, momentum 0.1. In training it takes over the ReLU and the max-pooling that follow: then the full
- * map is read twice and never written, and backward is sparse but for one pass that writes the gradient over the input.
+ * Batch normalisation over all rows, per channel (Ioffe & Szegedy 2015): eps 1e-5, biased variance to normalise,
+ * unbiased for the running one, momentum 0.1. In training it takes over the ReLU and the max-pooling that follow: then
+ * the full map is read twice and never written, and backward is sparse but for one pass that writes the gradient over
+ * the input.
  */
 #include <math.h>
 #include <string.h>
@@ -60,9 +61,9 @@ typedef struct norm_job {
     const ren__step *step;
     int64_t rows, channels;
     saved_parts saved;
-    double *sums;                 /* by chunk: C sums, C products */
-    const float *a, *b, *d;       /* factors of the gradient */
-    ren__extent from, to;         /* with pooling */
+    double *sums;           /* by chunk: C sums, C products */
+    const float *a, *b, *d; /* factors of the gradient */
+    ren__extent from, to;   /* with pooling */
     int64_t offsets[REN__MAX_WINDOW];
     int64_t edge[3];
     int32_t window, relu;
@@ -144,7 +145,8 @@ static void chunk_affine(void *argument, int64_t begin, int64_t end, int32_t thr
 static int64_t window_start(const norm_job *j, int64_t plane, int64_t h, int64_t w) {
     int64_t sample = plane / j->to.size[0], d = plane % j->to.size[0];
     return (((sample * j->from.size[0] + d * j->edge[0]) * j->from.size[1] + h * j->edge[1]) * j->from.size[2] +
-            w * j->edge[2]) * j->channels;
+            w * j->edge[2]) *
+           j->channels;
 }
 
 static void planes_affine_pooled(void *argument, int64_t begin, int64_t end, int32_t thread) {
@@ -186,18 +188,17 @@ static void chunk_sums(void *argument, int64_t begin, int64_t end, int32_t threa
     double *sums = j->sums + begin / ROWS_A_CHUNK * 2 * j->channels;
     (void)thread;
     memset(sums, 0, (size_t)(2 * j->channels) * sizeof *sums);
-    j->vector->moments_backward(j->step->input[0] + begin * j->channels,
-                                j->step->output_gradient + begin * j->channels, end - begin, j->channels, j->saved.mean,
-                                j->saved.scale, j->saved.shift, j->relu, sums, sums + j->channels);
+    j->vector->moments_backward(j->step->input[0] + begin * j->channels, j->step->output_gradient + begin * j->channels,
+                                end - begin, j->channels, j->saved.mean, j->saved.scale, j->saved.shift, j->relu, sums,
+                                sums + j->channels);
 }
 
 static void chunk_gradient(void *argument, int64_t begin, int64_t end, int32_t thread) {
     norm_job *j = argument;
     (void)thread;
-    j->vector->affine_backward(j->step->input[0] + begin * j->channels,
-                               j->step->output_gradient + begin * j->channels, end - begin, j->channels, j->saved.mean,
-                               j->saved.scale, j->saved.shift, j->relu, j->a, j->b, j->d,
-                               j->step->input_gradient[0] + begin * j->channels);
+    j->vector->affine_backward(j->step->input[0] + begin * j->channels, j->step->output_gradient + begin * j->channels,
+                               end - begin, j->channels, j->saved.mean, j->saved.scale, j->saved.shift, j->relu, j->a,
+                               j->b, j->d, j->step->input_gradient[0] + begin * j->channels);
 }
 
 /* The gradient of a pooled cell's winner: that of the cell, unless the ReLU was shut. */

@@ -28,8 +28,7 @@ static ren_status infer(const ren__graph *graph, const ren__node *node, ren__sha
 static ren_status plan(ren__step *step) {
     const box_node *n = step->node->options;
     ren__extent e = ren__extent_of(&step->input_shape[0]);
-    step->scratch_bytes =
-        (size_t)(e.channels * e.size[0] * e.size[1] * n->background->size[2]) * sizeof(float);
+    step->scratch_bytes = (size_t)(e.channels * e.size[0] * e.size[1] * n->background->size[2]) * sizeof(float);
     return REN_OK;
 }
 
@@ -77,8 +76,9 @@ static void outputs(void *argument, int64_t begin, int64_t end, int32_t thread) 
 
 static ren_status forward(ren__step *step) {
     const box_node *n = step->node->options;
-    box_job j = { step, ren__vector_for(step->context), n->background, n->base, ren__extent_of(&step->input_shape[0]),
-                  { 0 }, step->scratch };
+    box_job j = { step,         ren__vector_for(step->context),        n->background,
+                  n->base,      ren__extent_of(&step->input_shape[0]), { 0 },
+                  step->scratch };
     for (int i = 0; i < 3; i++)
         j.corner[i] = step->origin[i] / n->background->stride[i];
     subtract_background(&j);

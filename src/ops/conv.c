@@ -19,7 +19,7 @@ typedef struct conv_node {
 
 typedef struct conv_state {
     ren__convolution *forward, *data, *weights; /* forward NULL: the stem's kernel */
-    const void *packed; /* inference: derived from the weights */
+    const void *packed;                         /* inference: derived from the weights */
     const float *bias;
 } conv_state;
 
@@ -46,8 +46,7 @@ static ren_status shape_of(const conv_node *n, const ren__shape *input, ren__con
         if (s.kernel[a] < 1 || s.stride[a] < 1 || s.pad[a] < 0 || s.pad[a] >= s.kernel[a] ||
             s.in[a] + 2 * s.pad[a] < s.kernel[a])
             return ren__error(REN_E_INVALID, "conv: kernel %lld, stride %lld, padding %lld do not fit an axis of %lld",
-                              (long long)s.kernel[a], (long long)s.stride[a], (long long)s.pad[a],
-                              (long long)s.in[a]);
+                              (long long)s.kernel[a], (long long)s.stride[a], (long long)s.pad[a], (long long)s.in[a]);
         s.out[a] = (s.in[a] + 2 * s.pad[a] - s.kernel[a]) / s.stride[a] + 1;
     }
     if (s.out_channels < 1 || s.groups < 1 || s.in_channels % s.groups || s.out_channels % s.groups)
@@ -163,12 +162,13 @@ static ren_status prepare(ren__step *step) {
         layout = ren__conv_packing(state->forward, &layout_bytes);
         p.bias_offset = ren__conv_packed_bytes(state->forward);
     }
-    if (sizeof head + layout_bytes > sizeof key) return ren__error(REN_E_INTERNAL, "conv: the packing's key is too long");
+    if (sizeof head + layout_bytes > sizeof key)
+        return ren__error(REN_E_INTERNAL, "conv: the packing's key is too long");
     memcpy(key, &head, sizeof head);
     memcpy(key + sizeof head, layout, layout_bytes);
-    ren_status st = ren__weights_derive(step->weights, key, sizeof head + layout_bytes,
-                                        p.bias_offset + (size_t)n->o.channels * sizeof(float), fill, &p,
-                                        &state->packed);
+    ren_status st =
+        ren__weights_derive(step->weights, key, sizeof head + layout_bytes,
+                            p.bias_offset + (size_t)n->o.channels * sizeof(float), fill, &p, &state->packed);
     if (st == REN_OK) state->bias = (const float *)(const void *)((const uint8_t *)state->packed + p.bias_offset);
     return st;
 }
@@ -191,8 +191,8 @@ static void pool_slab(void *argument, const float *slab, int64_t sample, int64_t
     for (int64_t d = 0; d < planes / p->edge[0]; d++)
         for (int64_t h = 0; h < p->to.size[1]; h++) {
             const float *from = slab + (d * p->edge[0] * p->from.size[1] + h * p->edge[1]) * row;
-            float *to = p->output + (((sample * p->to.size[0] + plane / p->edge[0] + d) * p->to.size[1] + h) *
-                                     p->to.size[2]) * c;
+            float *to = p->output +
+                        (((sample * p->to.size[0] + plane / p->edge[0] + d) * p->to.size[1] + h) * p->to.size[2]) * c;
             for (int64_t w = 0; w < p->to.size[2]; w++)
                 p->vector->window_max(from + w * p->edge[2] * c, p->offsets, p->window, c, NULL, NULL, 0, to + w * c,
                                       NULL);
@@ -218,8 +218,8 @@ static ren_status forward_pooled(ren__step *step, const conv_state *state) {
         p.to.size[i] = p.from.size[i] / p.edge[i];
     }
     p.window = ren__window_offsets(&p.from, p.edge, p.offsets);
-    return ren__conv_forward(state->forward, step->run, step->input[0], state->packed, state->bias, NULL,
-                             step->scratch, pool_slab, &p);
+    return ren__conv_forward(state->forward, step->run, step->input[0], state->packed, state->bias, NULL, step->scratch,
+                             pool_slab, &p);
 }
 
 static ren_status forward(ren__step *step) {

@@ -14,7 +14,7 @@ struct ren__crop {
     ren_context *context; /* held */
     ren__graph *graph;    /* the whole network */
     ren__weights *weights;
-    int32_t local_count; /* nodes of the local chain: nodes[0 .. local_count), then flatten, then linear */
+    int32_t local_count;         /* nodes of the local chain: nodes[0 .. local_count), then flatten, then linear */
     ren__background *background; /* by node of the chain: of its input; last: of the flatten's input */
     float *base;                 /* the linear layer on the background */
     int64_t stride[3];           /* total */
@@ -33,8 +33,8 @@ static int32_t axes_of(const ren__crop *crop) {
     return ren__graph_shape(crop->graph, ren__graph_node_at(crop->graph, 0)->input[0])->rank - 2;
 }
 
-/* The chain must be one, its windows aligned: padding does not exceed what the kernel sees beyond its stride, pooling has
- * no padding and no overlap, and the strides divide every map. */
+/* The chain must be one, its windows aligned: padding does not exceed what the kernel sees beyond its stride, pooling
+ * has no padding and no overlap, and the strides divide every map. */
 static int is_alignable(const ren__graph *graph, const ren__node *node, int32_t axes) {
     ren__extent in = ren__extent_of(ren__graph_shape(graph, node->input[0]));
     for (int32_t a = 0; a < 3; a++) {
@@ -122,8 +122,7 @@ static ren_status keep(ren__crop *crop, int32_t index, const float *values, cons
     ren_status st = REN_OK;
     ren_context *context = crop->context;
     ren__background *b = &crop->background[index];
-    const ren__shape *whole =
-        ren__graph_shape(crop->graph, ren__graph_node_at(crop->graph, index)->input[0]);
+    const ren__shape *whole = ren__graph_shape(crop->graph, ren__graph_node_at(crop->graph, index)->input[0]);
     ren__extent small = ren__extent_of(shape), large = ren__extent_of(whole);
     size_t bytes = (size_t)ren__shape_elements(shape) * sizeof *values;
     b->axes = small.axes;
@@ -162,7 +161,8 @@ static ren_status find_background(ren__crop *crop, ren__run *run) {
             stride[a] *= step;
         }
         snprintf(name, sizeof name, "%d", (int)i + 1);
-        REN_TRY(keep(crop, i + 1, ren__session_output(session, name), ren__session_output_shape(session, name), stride));
+        REN_TRY(
+            keep(crop, i + 1, ren__session_output(session, name), ren__session_output_shape(session, name), stride));
     }
 out:
     ren__session_free(session);
@@ -188,8 +188,8 @@ static ren_status find_base(ren__crop *crop, ren__run *run) {
     REN_ALLOC(flat, (size_t)shape.inputs * sizeof *flat);
     REN_ALLOC(crop->base, (size_t)shape.outputs * sizeof *crop->base);
     for (int64_t i = 0; i < cells; i++) {
-        const float *cell = ren__background_cell(b, i / (b->size[1] * b->size[2]), i / b->size[2] % b->size[1],
-                                                 i % b->size[2]);
+        const float *cell =
+            ren__background_cell(b, i / (b->size[1] * b->size[2]), i / b->size[2] % b->size[1], i % b->size[2]);
         for (int64_t c = 0; c < b->channels; c++)
             flat[c * cells + i] = cell[c];
     }

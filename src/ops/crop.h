@@ -25,8 +25,8 @@ size_t ren__crop_bytes(const ren__crop *crop);
 /* The box to be computed (origin and size in input voxels) for an input that is zero outside [begin, end). */
 void ren__crop_box(const ren__crop *crop, const int64_t begin[3], const int64_t end[3], int64_t origin[3],
                    int64_t size[3]);
-/* A graph for boxes of this size; it and its sessions must not outlive the crop. The input "x" is the box alone; before a
- * run ren__session_place() says where it lies. Compare ren__graph_flops() to see whether it pays. */
+/* A graph for boxes of this size; it and its sessions must not outlive the crop. The input "x" is the box alone; before
+ * a run ren__session_place() says where it lies. Compare ren__graph_flops() to see whether it pays. */
 ren_status ren__crop_graph(const ren__crop *crop, const int64_t size[3], ren__graph **out);
 
 #endif

@@ -72,7 +72,8 @@ static void apply_channels(void *argument, int64_t begin, int64_t end, int32_t t
 static ren_status plan(ren__step *step) {
     const dropout_node *n = step->node->options;
     if (n->channels)
-        step->scratch_bytes = (size_t)(step->output_shape.dim[0] * ren__channels_of(&step->output_shape)) * sizeof(float);
+        step->scratch_bytes =
+            (size_t)(step->output_shape.dim[0] * ren__channels_of(&step->output_shape)) * sizeof(float);
     return REN_OK;
 }
 

@@ -39,8 +39,8 @@ static void fill_row(const halo_job *j, int64_t plane, int64_t h) {
         int64_t gw = j->corner[2] + w, bw = w - n->before[2];
         if (in_box && bw == 0) {
             size_t cells = (size_t)j->from.size[2];
-            const float *from = j->step->input[0] +
-                                (((sample * j->from.size[0] + bd) * j->from.size[1] + bh) * j->from.size[2]) * c;
+            const float *from =
+                j->step->input[0] + (((sample * j->from.size[0] + bd) * j->from.size[1] + bh) * j->from.size[2]) * c;
             memcpy(row + w * c, from, cells * (size_t)c * sizeof(float));
             w += j->from.size[2] - 1;
         } else if (inside && gw >= 0 && gw < b->size[2]) {
@@ -61,7 +61,9 @@ static void fill_planes(void *argument, int64_t begin, int64_t end, int32_t thre
 
 static ren_status forward(ren__step *step) {
     const halo_node *n = step->node->options;
-    halo_job j = { .step = step, .from = ren__extent_of(&step->input_shape[0]), .to = ren__extent_of(&step->output_shape) };
+    halo_job j = { .step = step,
+                   .from = ren__extent_of(&step->input_shape[0]),
+                   .to = ren__extent_of(&step->output_shape) };
     for (int i = 0; i < 3; i++)
         j.corner[i] = step->origin[i] / n->background->stride[i] - n->before[i];
     ren__parallel_for(step->context, step->run, j.to.batch * j.to.size[0], 1, fill_planes, &j);

@@ -50,9 +50,9 @@ static ren_status forward(ren__step *step) {
 static ren_status backward(ren__step *step) {
     const linear_node *n = step->node->options;
     ren__linear_shape s = shape_of(step);
-    ren_status st = ren__linear_backward_weights(step->context, step->run, &s, step->input[0], step->output_gradient,
-                                                 step->parameter_gradient[0],
-                                                 n->no_bias ? NULL : step->parameter_gradient[1]);
+    ren_status st =
+        ren__linear_backward_weights(step->context, step->run, &s, step->input[0], step->output_gradient,
+                                     step->parameter_gradient[0], n->no_bias ? NULL : step->parameter_gradient[1]);
     if (st != REN_OK || !step->input_gradient[0]) return st;
     return ren__linear_backward_data(step->context, step->run, &s, step->output_gradient, step->parameter[0],
                                      step->input_gradient[0]);
@@ -94,9 +94,8 @@ ren__value ren__linear(ren__graph *graph, ren__value x, const char *name, int64_
     linear_node n = { .features = features, .no_bias = no_bias != 0 };
     ren__initialiser uniform = { REN__INIT_UNIFORM, 1.0 / sqrt((double)(inputs > 0 ? inputs : 1)) };
     int32_t parameters[2] = { -1, -1 };
-    parameters[0] = ren__graph_parameter(graph, name, "weight", ren__shape_of(2, (int64_t[]){ features, inputs }),
-                                         uniform, 1);
-    if (!no_bias)
-        parameters[1] = ren__graph_parameter(graph, name, "bias", ren__shape_of(1, &features), uniform, 1);
+    parameters[0] =
+        ren__graph_parameter(graph, name, "weight", ren__shape_of(2, (int64_t[]){ features, inputs }), uniform, 1);
+    if (!no_bias) parameters[1] = ren__graph_parameter(graph, name, "bias", ren__shape_of(1, &features), uniform, 1);
     return ren__graph_add(graph, &ren__linear_op, &n, &x, 1, parameters, no_bias ? 1 : 2);
 }

@@ -44,8 +44,10 @@ typedef struct pool_job {
 
 static pool_job job_of(const ren__step *step) {
     const pool_node *n = step->node->options;
-    pool_job j = { .step = step, .vector = ren__vector_for(step->context),
-                   .from = ren__extent_of(&step->input_shape[0]), .to = ren__extent_of(&step->output_shape) };
+    pool_job j = { .step = step,
+                   .vector = ren__vector_for(step->context),
+                   .from = ren__extent_of(&step->input_shape[0]),
+                   .to = ren__extent_of(&step->output_shape) };
     int64_t kernel[3];
     for (int i = 0; i < 3; i++) {
         int there = i >= 3 - j.from.axes;
@@ -60,7 +62,8 @@ static pool_job job_of(const ren__step *step) {
 static int64_t start_of(const pool_job *j, int64_t plane, int64_t h, int64_t w) {
     int64_t sample = plane / j->to.size[0], d = plane % j->to.size[0];
     return (((sample * j->from.size[0] + d * j->stride[0]) * j->from.size[1] + h * j->stride[1]) * j->from.size[2] +
-            w * j->stride[2]) * j->from.channels;
+            w * j->stride[2]) *
+           j->from.channels;
 }
 
 static void forward_planes(void *argument, int64_t begin, int64_t end, int32_t thread) {
@@ -103,8 +106,7 @@ static void backward_samples(void *argument, int64_t begin, int64_t end, int32_t
 
 static ren_status backward(ren__step *step) {
     pool_job j = job_of(step);
-    if (step->input_gradient[0])
-        ren__parallel_for(step->context, step->run, j.from.batch, 1, backward_samples, &j);
+    if (step->input_gradient[0]) ren__parallel_for(step->context, step->run, j.from.batch, 1, backward_samples, &j);
     return REN_OK;
 }
 

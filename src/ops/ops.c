@@ -4,25 +4,13 @@
 
 #include "ops/internal.h"
 
-extern const ren__op ren__conv_op, ren__linear_op, ren__average_pool_op, ren__dropout_op,
-    ren__flatten_op, ren__reshape_op, ren__softmax_op, ren__add_op, ren__cross_entropy_op, ren__halo_op, ren__box_linear_op;
+extern const ren__op ren__conv_op, ren__linear_op, ren__average_pool_op, ren__dropout_op, ren__flatten_op,
+    ren__reshape_op, ren__softmax_op, ren__add_op, ren__cross_entropy_op, ren__halo_op, ren__box_linear_op;
 
 const ren__op *const ren__ops[] = {
-    &ren__conv_op,
-    &ren__batch_norm_op,
-    &ren__linear_op,
-    &ren__activate_op,
-    &ren__max_pool_op,
-    &ren__average_pool_op,
-    &ren__dropout_op,
-    &ren__flatten_op,
-    &ren__reshape_op,
-    &ren__softmax_op,
-    &ren__add_op,
-    &ren__cross_entropy_op,
-    &ren__halo_op,
-    &ren__box_linear_op,
-    NULL,
+    &ren__conv_op,         &ren__batch_norm_op,    &ren__linear_op,  &ren__activate_op,   &ren__max_pool_op,
+    &ren__average_pool_op, &ren__dropout_op,       &ren__flatten_op, &ren__reshape_op,    &ren__softmax_op,
+    &ren__add_op,          &ren__cross_entropy_op, &ren__halo_op,    &ren__box_linear_op, NULL,
 };
 
 int64_t ren__rows_of(const ren__shape *shape) {

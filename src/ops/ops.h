@@ -17,7 +17,7 @@ typedef enum ren__activation {
 } ren__activation;
 
 typedef struct ren__conv_options {
-    int64_t channels; /* out */
+    int64_t channels;                     /* out */
     int64_t kernel[3], stride[3], pad[3]; /* one entry a spatial axis; stride 0 means 1 */
     int64_t groups;                       /* 0 means 1 */
     int32_t no_bias;

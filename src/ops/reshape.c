@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The same elements in another shape: in memory order (reshape), or in the published order of a flattened volume, channels
- * first (flatten). */
+/* The same elements in another shape: in memory order (reshape), or in the published order of a flattened volume,
+ * channels first (flatten). */
 #include <string.h>
 
 #include "base/parallel.h"
@@ -84,7 +84,8 @@ static ren_status flatten_forward(ren__step *step) {
 }
 
 static ren_status flatten_backward(ren__step *step) {
-    return step->input_gradient[0] ? run_transposition(step, step->output_gradient, step->input_gradient[0], 1) : REN_OK;
+    return step->input_gradient[0] ? run_transposition(step, step->output_gradient, step->input_gradient[0], 1)
+                                   : REN_OK;
 }
 
 const ren__op ren__flatten_op = {

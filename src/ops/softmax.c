@@ -53,7 +53,8 @@ static void backward_rows(void *argument, int64_t begin, int64_t end, int32_t th
 
 static ren_status backward(ren__step *step) {
     if (step->input_gradient[0])
-        ren__parallel_for(step->context, step->run, ren__rows_of(&step->output_shape), ROWS_A_CHUNK, backward_rows, step);
+        ren__parallel_for(step->context, step->run, ren__rows_of(&step->output_shape), ROWS_A_CHUNK, backward_rows,
+                          step);
     return REN_OK;
 }
 

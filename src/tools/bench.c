@@ -139,8 +139,8 @@ static json_t *operator_rows(const benchmark *b) {
         json_t *dims = json_array();
         for (int32_t k = 0; dims && k < shape.rank; k++)
             json_array_append_new(dims, json_integer(shape.dim[k]));
-        json_t *row = json_pack("{s:s,s:o,s:f,s:f}", "operator", name, "shape", dims, "forward_ms",
-                                b->forward[i] * 1e3, "gflops", b->forward[i] > 0 ? flops / b->forward[i] * 1e-9 : 0.0);
+        json_t *row = json_pack("{s:s,s:o,s:f,s:f}", "operator", name, "shape", dims, "forward_ms", b->forward[i] * 1e3,
+                                "gflops", b->forward[i] > 0 ? flops / b->forward[i] * 1e-9 : 0.0);
         if (row && b->o.train) json_object_set_new(row, "backward_ms", json_real(b->backward[i] * 1e3));
         if (!row || json_array_append_new(rows, row) != 0) {
             json_decref(rows);
@@ -158,9 +158,9 @@ static ren_status write_json(const benchmark *b, ren_text **json) {
         "{s:s,s:I,s:i,s:b,s:i,s:s,s:s,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:I}", "arch", b->o.arch, "size",
         (json_int_t)b->o.size, "batch", (int)b->o.batch, "train", (int)b->o.train, "threads", (int)b->context->threads,
         "isa", ren_context_isa(b->context), "onednn", ren__onednn_version(), "milliseconds_min", best * 1e3,
-        "milliseconds_median", b->seconds[b->o.runs / 2] * 1e3, "gflop", gflop, "gflops", gflop / best,
-        "matmul_gflops", b->matmul, "share", gflop / best / b->matmul, "peak_bytes",
-        (json_int_t)ren__session_bytes(b->session), "weight_bytes", (json_int_t)ren__weights_bytes(b->weights));
+        "milliseconds_median", b->seconds[b->o.runs / 2] * 1e3, "gflop", gflop, "gflops", gflop / best, "matmul_gflops",
+        b->matmul, "share", gflop / best / b->matmul, "peak_bytes", (json_int_t)ren__session_bytes(b->session),
+        "weight_bytes", (json_int_t)ren__weights_bytes(b->weights));
     if (!tree || (b->o.operators && json_object_set_new(tree, "operators", operator_rows(b)) != 0))
         REN_FAIL(REN_E_MEMORY, "no memory for the result");
     REN_TRY(ren__json_write(b->context, tree, 2, json));
@@ -183,7 +183,8 @@ ren_status ren_bench(ren_context *context, const ren_bench_options *options, con
     REN_REQUIRE(b.o.size > 0 && b.o.size <= 1024 && b.o.batch > 0 && b.o.runs > 0 && b.o.runs <= MAX_RUNS);
     st = ren__run_begin(&run, context, run_options);
     if (st != REN_OK) return st;
-    REN_TRY(ren__matmul_rate(context, MATMUL_SIZE, &b.matmul)); /* first: its matrices are gone when memory is counted */
+    REN_TRY(
+        ren__matmul_rate(context, MATMUL_SIZE, &b.matmul)); /* first: its matrices are gone when memory is counted */
     REN_TRY(build(&b));
     if (b.o.train) REN_TRY(make_optimiser(&b));
     REN_TRY(measure(&b));

@@ -53,7 +53,7 @@ prefix=$work/usr
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
 check "make install" run_make install "PREFIX='$prefix'"
 check "version in ren.pc" test "$(pkg-config --modversion ren)" = \
-    "$(sed -n 's/^#define REN_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/ren.h | paste -s -d .)"
+    "$(sed -n 's/^#define REN_VERSION_\(MAJOR\|MINOR\|PATCH\)  *//p' include/ren.h | paste -s -d .)"
 check "host, shared" build_host g++ "$work/host.cpp" "$work/shared" "" "-Wl,-rpath,$prefix/lib"
 check "host runs, shared" "$work/shared"
 rm -f "$prefix"/lib/libren.so*
