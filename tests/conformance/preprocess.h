@@ -2,6 +2,7 @@
 /* Made by tests/conformance/preprocess.py with scipy and PyTorch; the inputs are formulas in the test. */
 #ifndef REN_TESTS_CONFORMANCE_PREPROCESS_H
 #define REN_TESTS_CONFORMANCE_PREPROCESS_H
+/* clang-format off */
 
 static const float expected_cubic[162] = {
     -40.0F, 30.598577F, -28.093573F, 50.758716F, 1.8774227F, -35.0F, -29.378917F, -6.4287415F, 48.808813F, -16.189186F,

@@ -84,6 +84,7 @@ def main():
     print("/* SPDX-License-Identifier: Apache-2.0 */")
     print("/* Made by tests/conformance/preprocess.py with scipy and PyTorch; the inputs are formulas in the test. */")
     print("#ifndef REN_TESTS_CONFORMANCE_PREPROCESS_H\n#define REN_TESTS_CONFORMANCE_PREPROCESS_H")
+    print("/* clang-format off */")
     big, small = wave((9, 7, 6)), wave((3, 2, 1))
     table("expected_cubic", resample(big, (1.25, 0.75, 3.0), 2.0, 3, "mirror"))
     table("expected_linear", resample(big, (1.25, 0.75, 3.0), 2.0, 1, "nearest"))
