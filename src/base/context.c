@@ -8,6 +8,7 @@
 
 #include "base/fork.h"
 #include "base/ledger.h"
+#include "base/pool.h"
 #include "base/processors.h"
 
 enum { LARGEST_OPTIONS = 65536, LARGEST_THREADS = 1024, LOG_TEXT = 1024 };
@@ -113,6 +114,10 @@ ren_status ren_context_create(const ren_context_options *options, ren_context **
         context->free(context->allocator_user, context, sizeof *context);
         return ren__out_of_memory();
     }
+    if (context->threads > 1 && !(context->pool = ren__pool_create(context, context->threads))) {
+        ren__context_release(context);
+        return ren__error(REN_E_MEMORY, "out of memory: no room for the pool of threads");
+    }
     *out = context;
     return REN_OK;
 }
@@ -124,6 +129,7 @@ ren_context *ren__context_retain(ren_context *context) {
 
 void ren__context_release(ren_context *context) {
     if (!context || atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1) return;
+    ren__pool_free(context->pool, context);
     ren__ledger_release(context->ledger);
     context->free(context->allocator_user, context, sizeof *context);
 }
@@ -169,7 +175,7 @@ static atomic_int pool_dead; /* in a child of a process that had used it */
 static pthread_once_t guard_once = PTHREAD_ONCE_INIT;
 static int guard_installed;
 
-/* Only the forking thread lives on in the child: a parallel region there would wait for threads that do not exist. */
+/* Only the forking thread lives on in the child: the pool's helpers do not exist there, and its locks may be held. */
 static void in_child(void) {
     if (atomic_load_explicit(&pool_used, memory_order_relaxed))
         atomic_store_explicit(&pool_dead, 1, memory_order_relaxed);

@@ -23,6 +23,7 @@ struct ren_context {
     int32_t isa; /* PLAIN, AVX2 or AVX512: what the host wants and the processor runs; see ren__kernels_isa */
     uint64_t seed;
     ren__ledger *ledger;
+    struct ren__pool *pool; /* NULL with one thread */
 };
 
 ren_context *ren__context_retain(ren_context *context);
@@ -37,8 +38,8 @@ ren_status ren__options_copy(void *defaults, size_t size, const void *caller, co
  * struct_size to `size`, so that a host built against an older or newer header is safe. */
 ren_status ren__options_init(void *options, size_t size, const void *defaults, size_t ours, const char *name);
 
-/* One call: refuses after fork, sets the calling thread's and the pool's OpenMP width and floating-point mode, opens
- * the memory account; ren__run_end puts all of it back. Nested calls share the outer frame's cancel and account. */
+/* One call: refuses after fork, sets the calling thread's OpenMP width (1) and floating-point mode, opens the memory
+ * account; ren__run_end puts all of it back. Nested calls share the outer frame's cancel and account. */
 typedef struct ren__run {
     ren_context *context;
     const ren_run_options *options; /* our copy, or NULL */

@@ -36,8 +36,4 @@ static inline unsigned ren__floating_host(unsigned host) {
     return ours;
 }
 
-/* The same for a pool thread over several parallel regions, kept per thread (run.c's regions). */
-void ren__floating_enter_pool(void);
-void ren__floating_leave_pool(void);
-
 #endif

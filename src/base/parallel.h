@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one thread pool: OpenMP with the context's width. */
+/* Loops on the context's threads. */
 #ifndef REN_BASE_PARALLEL_H
 #define REN_BASE_PARALLEL_H
 

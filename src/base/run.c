@@ -36,23 +36,6 @@ static ren_status copy_options(ren__run *run, const ren_run_options *options) {
     return REN_OK;
 }
 
-/* The pool's threads may carry the host's mode. Before the caller's own mode is changed, because threads that start
- * here inherit it and must later run the host's regions in it. */
-static void pool_mode_begin(int threads) {
-#pragma omp parallel num_threads(threads)
-    ren__floating_enter_pool();
-}
-
-static void pool_mode_end(int threads) {
-#pragma omp parallel num_threads(threads)
-    ren__floating_leave_pool();
-}
-
-/* A nested call of the same context finds the pool's mode set. */
-static int has_own_pool(const ren__run *run) {
-    return !run->outer || run->outer->context != run->context;
-}
-
 ren_status ren__run_begin(ren__run *run, ren_context *context, const ren_run_options *options) {
     *run = (ren__run){ .started = ren__now(), .stage_end = 1.0 };
     if (!context) return ren__error(REN_E_INVALID, "the context is NULL");
@@ -73,20 +56,14 @@ ren_status ren__run_begin(ren__run *run, ren_context *context, const ren_run_opt
     run->outer = current_run;
     current_run = run;
 
-    run->mxcsr_before = REN_FLOATING_GET(); /* before the pool's, in which this thread takes part */
     run->omp_threads_before = omp_get_max_threads();
-    omp_set_num_threads(context->threads);
-    if (context->threads > 1) {
-        ren__fork_pool_used();
-        if (has_own_pool(run)) pool_mode_begin(context->threads);
-    }
-    (void)ren__floating_enter();
+    omp_set_num_threads(1); /* libraries use the calling thread alone: the work is cut by us */
+    run->mxcsr_before = ren__floating_enter();
     return REN_OK;
 }
 
 ren_status ren__run_end(ren__run *run, ren_status st) {
     if (!run->context) return st; /* did not begin */
-    if (run->context->threads > 1 && has_own_pool(run)) pool_mode_end(run->context->threads);
     ren__floating_leave(run->mxcsr_before);
     omp_set_num_threads(run->omp_threads_before);
     ren__ledger_release(ren__ledger_set_current(run->ledger_before));

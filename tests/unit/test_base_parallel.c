@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 
 #include <omp.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -122,13 +123,14 @@ typedef struct nested_job {
 typedef struct inner_job {
     nested_job *outer;
     int32_t thread;
-    int os_thread;
+    pthread_t os_thread;
 } inner_job;
 
 static void inner_loop(void *argument, int64_t begin, int64_t end, int32_t thread) {
     inner_job *job = argument;
 
-    if (thread != job->thread || omp_get_thread_num() != job->os_thread) atomic_fetch_add(&job->outer->wrong, 1);
+    if (thread != job->thread || !pthread_equal(pthread_self(), job->os_thread))
+        atomic_fetch_add(&job->outer->wrong, 1);
     atomic_fetch_add(&job->outer->inner, (int)(end - begin));
 }
 
@@ -136,7 +138,7 @@ static void outer_loop(void *argument, int64_t begin, int64_t end, int32_t threa
     nested_job *job = argument;
 
     for (int64_t i = begin; i < end; i++) {
-        inner_job inner = { job, thread, omp_get_thread_num() };
+        inner_job inner = { job, thread, pthread_self() };
         ren__parallel_for(job->context, NULL, 50, 3, inner_loop, &inner);
     }
 }
@@ -156,7 +158,7 @@ static void note_width(void *argument, int64_t begin, int64_t end, int32_t threa
     (void)begin;
     (void)end;
     (void)thread;
-    *(int *)argument = omp_in_parallel() ? 1 : omp_get_max_threads();
+    *(int *)argument = omp_get_max_threads();
 }
 
 /* A library that is called from the only chunk of a loop must find the width it would find among several. */
@@ -171,6 +173,46 @@ static ren_status test_single_chunk_is_one_thread_wide(ren_context *context) {
     CHECK_INT(omp_get_max_threads(), 3);
 out:
     omp_set_num_threads(before);
+    return st;
+}
+
+typedef struct crowd_job {
+    ren_context *context;
+    atomic_int items;
+} crowd_job;
+
+static void count_crowd(void *argument, int64_t begin, int64_t end, int32_t thread) {
+    crowd_job *job = argument;
+    (void)thread;
+    atomic_fetch_add(&job->items, (int)(end - begin));
+}
+
+static void *loop_often(void *argument) {
+    crowd_job *job = argument;
+    for (int i = 0; i < 2000; i++)
+        ren__parallel_for(job->context, NULL, 64, 1 + i % 7, count_crowd, job);
+    return NULL;
+}
+
+/* Several host threads on one context: one has the pool at a time, the others do their own work; nothing is lost. */
+static ren_status test_many_callers_share_a_pool(ren_context *context) {
+    ren_status st = REN_OK;
+    ren_context *wide = NULL;
+    crowd_job job = { 0 };
+    pthread_t callers[4];
+    int started = 0;
+
+    (void)context;
+    REN_TRY(context_of(3, &wide));
+    job.context = wide;
+    while (started < 4 && pthread_create(&callers[started], NULL, loop_often, &job) == 0)
+        started++;
+    for (int i = 0; i < started; i++)
+        pthread_join(callers[i], NULL);
+    CHECK_INT(atomic_load(&job.items), started * 2000 * 64);
+    CHECK_INT(started, 4);
+out:
+    ren_context_free(wide);
     return st;
 }
 
@@ -205,4 +247,5 @@ out:
 
 TEST_MAIN(CASE_SAMPLED(test_every_item_is_done_once), CASE(test_empty_loops_do_nothing),
           CASE(test_bits_do_not_depend_on_threads), CASE(test_nested_loops_stay_on_their_thread),
-          CASE(test_single_chunk_is_one_thread_wide), CASE(test_cancel_leaves_chunks_out))
+          CASE(test_single_chunk_is_one_thread_wide), CASE_ONCE(test_many_callers_share_a_pool),
+          CASE(test_cancel_leaves_chunks_out))
