@@ -166,6 +166,24 @@ holds 'the same digits with one thread' sh -c 'test -s one && cmp one two'
 complains 2 'lobe map' predict --model "$model" "$ct"
 complains 1 "$ct" predict --model "$ct" "$ct" "$lobes"
 
+# --- checks and timing
+expect 0 bench bench --arch cnn --size 32 --runs 2 --operators
+holds 'no figure is missing' sh -c 'grep -q GFLOP out && ! grep -qi nan out'
+expect 0 'bench --train' bench --arch cnn --size 16 --batch 2 --runs 2 --train --operators
+holds 'no figure of a training step is missing' sh -c '! grep -qi nan out'
+expect 0 'bench --json' bench --arch cnn --size 16 --runs 2 --json
+holds 'peak of memory' grep -q '"peak_bytes"' out
+complains 1 nothing.safetensors verify --arch cnn --io nothing.safetensors
+if [ -d "${REN_SHARED:-}/golden" ]; then
+    golden=$REN_SHARED/golden/ren_cnn
+    expect 0 verify verify --arch cnn --weights $golden.weights.safetensors --io $golden.io.safetensors --require-grads
+    holds 'every tensor was compared' grep -qE '^compared [0-9]+ tensors, missing 0$' out
+    holds 'the worst is named' grep -qE '^worst [^ ]+ [0-9.e+-]+$' out
+    expect 1 'verify with a tolerance that is too small' verify --arch cnn --weights $golden.weights.safetensors \
+        --io $golden.io.safetensors --rtol 1e-9
+    holds 'and tells what it found' grep -q '^worst ' out
+fi
+
 # --- interrupts
 interrupt() { # interrupt NAME SECONDS ARGUMENTS...
     local name=$1 seconds=$2 status

@@ -31,21 +31,33 @@ out:
     return rc;
 }
 
+static void print_operator(FILE *stream, const cli_call *call, const char *row) {
+    char name[32], shape[64];
+
+    fprintf(stream, "%-20s %-24s %11.3f ", cli_json_text(cli_json_get(row, "operator"), name, sizeof name),
+            cli_json_text(cli_json_get(row, "shape"), shape, sizeof shape),
+            cli_json_number(cli_json_get(row, "forward_ms")));
+    if (call->train) fprintf(stream, "%12.3f ", cli_json_number(cli_json_get(row, "backward_ms")));
+    fprintf(stream, "%9.1f\n", cli_json_number(cli_json_get(row, "gflops")));
+}
+
 static void print_bench(FILE *stream, const cli_call *call, const char *json) {
-    const char *time = cli_json_get(json, "milliseconds"), *rows = cli_json_get(json, "operators");
-    char name[64];
+    const char *rows = cli_json_get(json, "operators");
 
     fprintf(stream, "%s, %s: %.2f ms least, %.2f ms median\n", call->arch, call->train ? "training step" : "inference",
-            cli_json_number(cli_json_get(time, "minimum")), cli_json_number(cli_json_get(time, "median")));
+            cli_json_number(cli_json_get(json, "milliseconds_min")),
+            cli_json_number(cli_json_get(json, "milliseconds_median")));
     fprintf(stream, "%.2f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f GFLOP/s of a matrix product in this run\n",
             cli_json_number(cli_json_get(json, "gflop")), cli_json_number(cli_json_get(json, "gflops")),
             100.0 * cli_json_number(cli_json_get(json, "share")), cli_json_number(cli_json_get(json, "matmul_gflops")));
     fprintf(stream, "%.1f MB at most beside %.1f MB of weights\n",
             cli_json_number(cli_json_get(json, "peak_bytes")) / 1e6,
             cli_json_number(cli_json_get(json, "weight_bytes")) / 1e6);
+    if (rows)
+        fprintf(stream, "\n%-20s %-24s %11s %s%9s\n", "operator", "shape", "forward, ms",
+                call->train ? "backward, ms " : "", "GFLOP/s");
     for (cli_json_member m = cli_json_first(rows); m.value; m = cli_json_next(m))
-        fprintf(stream, "  %-32s %9.3f ms\n", cli_json_text(cli_json_get(m.value, "name"), name, sizeof name),
-                cli_json_number(cli_json_get(m.value, "milliseconds")));
+        print_operator(stream, call, m.value);
 }
 
 int cli_bench(cli_call *call) {

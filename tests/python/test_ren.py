@@ -270,6 +270,18 @@ class Models(unittest.TestCase):
         self.assertEqual(loaded.predict(ct, lobes).probability, mixture.predict(ct, lobes).probability)
         self.assertIn("kind", ren.describe_model(path))
 
+    def test_same_numbers_as_the_program(self) -> None:
+        mixture, stem = Cohort.mixture(), f"{Cohort.folder.name}/phantom/"
+        stem += f"{Cohort.table[2]['patient']}/{Cohort.table[2]['scan']}"
+        model = Cohort.folder.name + "/same.safetensors"
+        mixture.save(model)
+        command = [str(BUILD / "bin" / "ren"), "predict", "--model", model, stem + ".nii.gz", stem + "_lobes.nii.gz"]
+        said = json.loads(subprocess.run([*command, "--json", "-q"], stdout=subprocess.PIPE, check=True).stdout)
+        result = mixture.predict(*Cohort.pair(2))
+        self.assertEqual(said["probability"], result.probability)
+        for region, there in zip(said["regions"], result.regions):
+            self.assertEqual((region["name"], region["probability"], region["weight"]), (there[0], there[2], there[3]))
+
     def test_result_outlives_everything(self) -> None:
         ct, lobes = Cohort.pair()
         mixture = Cohort.mixture()
