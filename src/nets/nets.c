@@ -56,7 +56,9 @@ static ren_status add_loss(ren__graph *graph, const json_t *loss, int64_t batch)
     if (weights && (!json_is_array(weights) || (int64_t)json_array_size(weights) != shape->dim[1]))
         return ren__error(REN_E_INVALID, "loss.weight: a list of %lld numbers is needed", (long long)shape->dim[1]);
     for (size_t i = 0; weights && i < json_array_size(weights); i++) {
-        weight[i] = json_number_value(json_array_get(weights, i));
+        const json_t *item = json_array_get(weights, i);
+        weight[i] = json_number_value(item);
+        if (!json_is_number(item)) return ren__error(REN_E_INVALID, "loss.weight: item %zu is no number", i);
         if (!(weight[i] >= 0)) return ren__error(REN_E_INVALID, "loss.weight: weights must not be negative");
     }
     ren__value targets = ren__graph_input(graph, "y", ren__shape_of(1, &batch));
@@ -68,13 +70,16 @@ ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_
                           const json_t *loss, ren__graph **out) {
     ren_status st = REN_OK;
     ren__graph *graph = NULL;
+    json_t *defaults = NULL;
     if (batch < 1) return ren__error(REN_E_INVALID, "a batch of %lld", (long long)batch);
+    if (!config && !(config = defaults = json_object())) REN_FAIL(REN_E_MEMORY, "no memory for a configuration");
     REN_TRY(ren__graph_create(context, &graph));
     REN_TRY(net->build(graph, config, batch));
     if (loss) REN_TRY(add_loss(graph, loss, batch));
     *out = graph;
-    return REN_OK;
+    graph = NULL;
 out:
+    json_decref(defaults);
     ren__graph_free(graph);
     return st;
 }
