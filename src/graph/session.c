@@ -73,6 +73,14 @@ out:
     return st;
 }
 
+/* Does an earlier step have this weight? Steps overwrite gradients: what two shared would need their sum. */
+static int is_used_before(const ren__session *session, int32_t step, int32_t weight) {
+    for (int32_t i = 0; i < step; i++)
+        for (int32_t k = 0; k < session->steps[i].node->parameter_count; k++)
+            if (session->steps[i].weight_index[k] == weight) return 1;
+    return 0;
+}
+
 /* Pointers never change after this. */
 static ren_status bind(ren__session *session) {
     const ren__graph *graph = session->graph;
@@ -94,6 +102,9 @@ static ren_status bind(ren__session *session) {
             int32_t index = ren__weights_find(session->weights, parameter->name);
             if (index < 0 || !ren__shape_equal(ren__weights_shape(session->weights, index), &parameter->shape))
                 return ren__error(REN_E_INVALID, "the weights lack parameter %s in the shape the network needs",
+                                  parameter->name);
+            if (session->mode == REN__TRAIN && is_used_before(session, i, index))
+                return ren__error(REN_E_UNSUPPORTED, "parameter %s is used twice: such a network cannot be trained",
                                   parameter->name);
             step->weight_index[k] = index;
             step->parameter[k] = ren__weights_read(session->weights, index);

@@ -220,7 +220,33 @@ out:
     return st;
 }
 
+/* Infers, but is not trained: two steps would overwrite each other's gradient. */
+static ren_status test_a_parameter_that_is_used_twice(ren_context *context) {
+    ren_status st = REN_OK;
+    ren__graph *graph = NULL;
+    ren__weights *weights = NULL;
+    ren__session *session = NULL;
+    REN_TRY(ren__graph_create(context, &graph));
+    ren__value x = ren__graph_input(graph, "x", ren__shape_of(2, (int64_t[]){ 1, 1 }));
+    ren__graph_output(graph, "y", ren__linear(graph, ren__linear(graph, x, "fc", 1, 1), "fc", 1, 1));
+    REN_TRY(ren__weights_create(context, graph, &weights));
+    CHECK_INT(ren__weights_count(weights), 1);
+    ren__weights_data(weights, 0)[0] = 3;
+    REN_TRY(ren__session_create(graph, weights, REN__INFER, &session));
+    ren__session_input(session, "x")[0] = 2;
+    REN_TRY(ren__session_run(session, NULL));
+    CHECK(*ren__session_output(session, "y") == 18);
+    ren__session_free(session);
+    session = NULL;
+    CHECK_FAILS(ren__session_create(graph, weights, REN__TRAIN, &session), REN_E_UNSUPPORTED, "fc.weight is used twice");
+out:
+    ren__session_free(session);
+    ren__weights_release(weights);
+    ren__graph_free(graph);
+    return st;
+}
+
 TEST_MAIN(CASE_SAMPLED(test_bytes_are_those_that_are_held), CASE_ONCE(test_a_run_asks_for_no_memory),
           CASE(test_a_node_writes_over_nothing_it_reads), CASE_SAMPLED(test_the_published_network_is_fused),
           CASE_SAMPLED(test_steps_can_be_timed), CASE_SAMPLED(test_what_a_session_refuses),
-          CASE(test_a_loss_of_inputs_alone))
+          CASE(test_a_loss_of_inputs_alone), CASE(test_a_parameter_that_is_used_twice))
