@@ -225,7 +225,8 @@ tidy: ## clang-format, clang-tidy and cppcheck have nothing to say
 		--suppress=missingIncludeSystem -D_GNU_SOURCE -D__SSE2__ -D__x86_64__ -Iinclude -Isrc -j$(JOBS) src examples
 
 %.c.tidy: %.c
-	clang-tidy --quiet --warnings-as-errors='*' $< -- $(OURS) $(INCLUDES) $(call vector_flags,$*) 2>/dev/null
+	$(call say,tidy,$<)
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $< -- $(OURS) $(INCLUDES) $(call vector_flags,$*) 2>/dev/null
 
 # ---------------------------------------------------------------------------------------------------- dependencies
 

@@ -16,10 +16,8 @@ char *ren__strdup(ren_context *context, const char *text);
 void ren__free(void *memory);
 int ren__limit_was_passed(void); /* the reason of this thread's last failed allocation */
 
-/* The code of this thread's last failed allocation. */
-static inline ren_status ren__out_of_memory(void) {
-    return ren__limit_was_passed() ? REN_E_LIMIT : REN_E_MEMORY;
-}
+/* The code of this thread's last failed allocation. A macro for the same reason as ren__error. */
+#define ren__out_of_memory() ((ren_status)(ren__limit_was_passed() ? REN_E_LIMIT : REN_E_MEMORY))
 
 /* Overflow-checked sizes: false where the result does not fit. */
 int ren__mul_size(size_t a, size_t b, size_t *product);

@@ -102,7 +102,7 @@ static void affine_backward(const float *x, const float *dy, int64_t rows, int64
 /* Eight channels at a time, whatever the instruction set: compilers split or join them. */
 typedef float lanes __attribute__((vector_size(32)));
 typedef int32_t lane_mask __attribute__((vector_size(32)));
-enum { LANES = 8 };
+enum { LANES = 8, TRIPLE = 3 * LANES };
 
 /* By pointer: whether such a vector fits a register differs between the tables. */
 static inline void load_lanes(const float *from, int64_t count, lanes *v) {
@@ -161,7 +161,7 @@ static inline __attribute__((always_inline)) void stem_cells(const float *x, int
         for (int v = 0; v < STEM_VOXELS; v++)
 #pragma GCC unroll 3
             for (int b = 0; b < blocks; b++)
-                memcpy(&acc[v][b], bias + b * LANES, sizeof acc[v][b]);
+                memcpy(&acc[v][b], bias + (ptrdiff_t)b * LANES, sizeof acc[v][b]);
         for (int k = 0; k < 9; k++) { /* rows of the kernel */
             const float *line = from + (k / 3) * plane + (k % 3) * row;
 #pragma GCC unroll 3
@@ -169,7 +169,7 @@ static inline __attribute__((always_inline)) void stem_cells(const float *x, int
                 lanes factor[3];
 #pragma GCC unroll 3
                 for (int b = 0; b < blocks; b++)
-                    memcpy(&factor[b], w + b * LANES, sizeof factor[b]);
+                    memcpy(&factor[b], w + (ptrdiff_t)b * LANES, sizeof factor[b]);
 #pragma GCC unroll 4
                 for (int v = 0; v < STEM_VOXELS; v++) {
                     lanes value = line[v + t] - (lanes){ 0 };
@@ -203,14 +203,14 @@ static inline __attribute__((always_inline)) void stem_blocks(const float *x, in
         for (int64_t k = 0; k < 2 && c + k < columns; k++)
 #pragma GCC unroll 3
             for (int b = 0; b < blocks; b++)
-                memcpy(y + (c + k) * channels + b * LANES, &best[k][b], sizeof best[k][b]);
+                memcpy(y + (c + k) * channels + (ptrdiff_t)b * LANES, &best[k][b], sizeof best[k][b]);
     }
 }
 
 static void stem_row(const float *x, int64_t plane, int64_t row, int64_t columns, int64_t channels,
                      const float *weights, const float *bias, int relu, float *y) {
     int64_t c = 0;
-    for (; c + 3 * LANES <= channels; c += 3 * LANES)
+    for (; c + TRIPLE <= channels; c += TRIPLE)
         stem_blocks(x, plane, row, columns, channels, weights + c, bias + c, relu, 3, y + c);
     for (; c < channels; c += LANES)
         stem_blocks(x, plane, row, columns, channels, weights + c, bias + c, relu, 1, y + c);

@@ -256,8 +256,8 @@ static double flops(const ren__graph *graph, const ren__node *node) {
     const conv_node *n = node->options;
     ren__conv_shape s;
     if (shape_of(n, ren__graph_shape(graph, node->input[0]), &s) != REN_OK) return 0;
-    return 2.0 * (double)(s.batch * s.out[0] * s.out[1] * s.out[2] * s.out_channels) *
-           (double)(s.in_channels / s.groups * s.kernel[0] * s.kernel[1] * s.kernel[2]);
+    const int64_t products = s.in_channels / s.groups * s.kernel[0] * s.kernel[1] * s.kernel[2];
+    return 2.0 * (double)(s.batch * s.out[0] * s.out[1] * s.out[2] * s.out_channels) * (double)products;
 }
 
 static int absorb(ren__graph *graph, ren__node *node, const ren__node *next, int32_t mode) {
