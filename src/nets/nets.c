@@ -74,6 +74,7 @@ ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_
     if (batch < 1) return ren__error(REN_E_INVALID, "a batch of %lld", (long long)batch);
     if (!config && !(config = defaults = json_object())) REN_FAIL(REN_E_MEMORY, "no memory for a configuration");
     REN_TRY(ren__graph_create(context, &graph));
+    if (!config && !(config = defaults = json_object())) REN_FAIL(REN_E_MEMORY, "no memory for a configuration");
     REN_TRY(net->build(graph, config, batch));
     if (loss) REN_TRY(add_loss(graph, loss, batch));
     *out = graph;
