@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What `make demo` runs: a synthetic cohort, seven experts at reduced size trained for one fold, their evaluation on test
-# patients that no choice has seen, and one of those patients predicted with a report. About three minutes on two cores.
+# patients that no choice has seen, and one of those patients predicted with a report. Less than five minutes on two cores.
 # It starts anew each time. BUILD: the build folder.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."

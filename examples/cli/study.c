@@ -89,13 +89,14 @@ out:
     return rc;
 }
 
-static void print_interval(FILE *stream, const char *list) {
+static void print_interval(FILE *stream, const char *list, int width) {
     const cli_json_member low = cli_json_first(list);
 
     if (!low.value)
         fprintf(stream, " %15s", "-");
     else
-        fprintf(stream, " %6.3f to %6.3f", cli_json_number(low.value), cli_json_number(cli_json_next(low).value));
+        fprintf(stream, " %*.3f to %*.3f", width, cli_json_number(low.value), width,
+                cli_json_number(cli_json_next(low).value));
 }
 
 static void print_figure(FILE *stream, const char *value) {
@@ -115,7 +116,7 @@ static void print_model(FILE *stream, const char *model) {
     fprintf(stream, "%-18s %8.0f", cli_json_text(cli_json_get(model, "name"), name, sizeof name),
             cli_json_number(cli_json_get(pooled, "count")));
     print_figure(stream, cli_json_get(pooled, "auc"));
-    print_interval(stream, cli_json_get(pooled, "auc_interval_bootstrap"));
+    print_interval(stream, cli_json_get(pooled, "auc_interval_bootstrap"), 6);
     print_figure(stream, cli_json_get(pooled, "sensitivity"));
     print_figure(stream, cli_json_get(pooled, "specificity"));
     print_figure(stream, cli_json_get(scans, "auc"));
@@ -129,7 +130,7 @@ static void print_pair(FILE *stream, const char *kind, const char *pair, const c
     fprintf(stream, "%s: %s against %s, %.0f patients: difference of AUC %+.3f, interval", kind,
             cli_json_text(cli_json_get(pair, "a"), a, sizeof a), cli_json_text(cli_json_get(pair, "b"), b, sizeof b),
             cli_json_number(cli_json_get(pair, "patients")), cli_json_number(cli_json_get(pair, "auc_difference")));
-    print_interval(stream, cli_json_get(pair, "interval"));
+    print_interval(stream, cli_json_get(pair, "interval"), 0);
     fprintf(stream, ", p %.3f\n", cli_json_number(cli_json_get(pair, p)));
 }
 
