@@ -109,9 +109,9 @@ static ren_status test_one_altered_element_is_found(ren_context *context) {
     test_file(path, "altered.safetensors");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         REN_TRY(alter(context, "tests/conformance/data/cnn_odd.io.safetensors", names[i], path));
-        CHECK_FAILS(ren_verify(context, "cnn", "tests/conformance/data/cnn_odd.weights.safetensors", path, 0, 1, NULL,
-                               &lines),
-                    REN_E_CHECK, "1 tensors exceed");
+        CHECK_FAILS(
+            ren_verify(context, "cnn", "tests/conformance/data/cnn_odd.weights.safetensors", path, 0, 1, NULL, &lines),
+            REN_E_CHECK, "1 tensors exceed");
         const char *line = strstr(ren_text_data(lines), names[i]);
         CHECK(line && strstr(line, "EXCESS") && strstr(line, "EXCESS") < strchr(line, '\n'));
         ren_text_free(lines);

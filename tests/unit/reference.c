@@ -75,8 +75,7 @@ static void *take(reference *r, size_t size) {
 /* A step that makes `value` of the graph; NULL once something has failed. The caller fills in the rest. */
 static reference_step *add_step(reference *r, compute_fn compute, ren__value value, int a, int b) {
     reference_step *s = NULL;
-    if (value == REN__NONE || r->step_count == REFERENCE_STEPS || !(s = take(r, sizeof *s)))
-        return NULL;
+    if (value == REN__NONE || r->step_count == REFERENCE_STEPS || !(s = take(r, sizeof *s))) return NULL;
     s->compute = compute;
     s->graph_value = value;
     s->input[0] = a;
@@ -106,8 +105,8 @@ static int64_t channels_of(const ren__shape *shape) {
     return shape->rank ? shape->dim[shape->rank - 1] : 1;
 }
 
-static reference_parameter *add_parameter(reference *r, const char *name, const char *suffix, ren__shape shape, int trained,
-                                          double centre, double spread) {
+static reference_parameter *add_parameter(reference *r, const char *name, const char *suffix, ren__shape shape,
+                                          int trained, double centre, double spread) {
     reference_parameter *p = NULL;
     if (r->parameter_count == REFERENCE_PARAMETERS || !(p = take(r, sizeof *p))) return NULL;
     snprintf(p->name, sizeof p->name, "%s.%s", name, suffix);
@@ -265,7 +264,8 @@ int reference_conv(reference *r, int x, const ren__conv_options *options) {
     step_name(r, "conv", name);
     reference_step *s = add_step(r, compute_conv, ren__conv(r->graph, of(r, x), name, options), x, -1);
     if (!s) return -1;
-    ren__shape weight = { input.rank, { options->channels, channels_of(&input) / (options->groups ? options->groups : 1) } };
+    ren__shape weight = { input.rank,
+                          { options->channels, channels_of(&input) / (options->groups ? options->groups : 1) } };
     int64_t fan = weight.dim[1];
     for (int i = 0; i < input.rank - 2; i++) {
         int64_t stride = options->stride[i] ? options->stride[i] : 1;
@@ -298,8 +298,9 @@ static void compute_norm(const reference *r, reference_step *s, int training, in
             s->parameter[3]->value[c] = 0.9 * s->parameter[3]->value[c] + 0.1 * unbiased;
         }
         for (int64_t i = 0; i < rows; i++)
-            s->value[i * channels + c] = (x->value[i * channels + c] - mean) / sqrt(variance + 1e-5) *
-                                             s->parameter[0]->value[c] + s->parameter[1]->value[c];
+            s->value[i * channels + c] =
+                (x->value[i * channels + c] - mean) / sqrt(variance + 1e-5) * s->parameter[0]->value[c] +
+                s->parameter[1]->value[c];
     }
 }
 
@@ -322,14 +323,22 @@ int reference_norm(reference *r, int x) {
 
 static double activation_of(int32_t kind, double x) {
     switch (kind) {
-    case REN__RELU: return x > 0 ? x : 0;
-    case REN__LEAKY_RELU: return x > 0 ? x : 0.01 * x;
-    case REN__SIGMOID: return 1 / (1 + exp(-x));
-    case REN__TANH: return tanh(x);
-    case REN__GELU: return x / 2 * (1 + erf(x / sqrt(2.0)));
-    case REN__SILU: return x / (1 + exp(-x));
-    case REN__SOFTPLUS: return log1p(exp(x));
-    default: return x;
+    case REN__RELU:
+        return x > 0 ? x : 0;
+    case REN__LEAKY_RELU:
+        return x > 0 ? x : 0.01 * x;
+    case REN__SIGMOID:
+        return 1 / (1 + exp(-x));
+    case REN__TANH:
+        return tanh(x);
+    case REN__GELU:
+        return x / 2 * (1 + erf(x / sqrt(2.0)));
+    case REN__SILU:
+        return x / (1 + exp(-x));
+    case REN__SOFTPLUS:
+        return log1p(exp(x));
+    default:
+        return x;
     }
 }
 
@@ -384,7 +393,8 @@ static void compute_pool(const reference *r, reference_step *s, int training, in
     }
 }
 
-static int finish_pool(reference *r, reference_step *s, int64_t kernel, int64_t stride, int64_t cells, int32_t largest) {
+static int finish_pool(reference *r, reference_step *s, int64_t kernel, int64_t stride, int64_t cells,
+                       int32_t largest) {
     if (!s) return -1;
     s->size = kernel;
     s->stride = stride;
@@ -428,7 +438,8 @@ static void compute_dropout(const reference *r, reference_step *s, int training,
 }
 
 int reference_dropout(reference *r, int x, double rate, int channels) {
-    ren__value value = channels ? ren__channel_dropout(r->graph, of(r, x), rate) : ren__dropout(r->graph, of(r, x), rate);
+    ren__value value =
+        channels ? ren__channel_dropout(r->graph, of(r, x), rate) : ren__dropout(r->graph, of(r, x), rate);
     reference_step *s = add_step(r, compute_dropout, value, x, -1);
     if (s) {
         s->number = rate;
@@ -452,7 +463,8 @@ static void compute_flatten(const reference *r, reference_step *s, int training,
 
 int reference_flatten(reference *r, int x) {
     reference_step *s = add_step(r, compute_flatten, ren__flatten(r->graph, of(r, x)), x, -1);
-    if (s) s->shape = ren__shape_of(2, (int64_t[]){ s->shape.dim[0], ren__shape_elements(&s->shape) / s->shape.dim[0] });
+    if (s)
+        s->shape = ren__shape_of(2, (int64_t[]){ s->shape.dim[0], ren__shape_elements(&s->shape) / s->shape.dim[0] });
     return finish_step(r, s);
 }
 
@@ -537,7 +549,8 @@ ren_status reference_finish(reference *r, int y, int expose) {
         ren__graph_output(r->graph, name, of(r, i));
     }
     if (r->loss >= 0) ren__graph_output(r->graph, "loss", of(r, r->loss));
-    if (r->loss < 0) ren__graph_fail(r->graph, REN_E_INTERNAL, "more steps or parameters than the reference has room for");
+    if (r->loss < 0)
+        ren__graph_fail(r->graph, REN_E_INTERNAL, "more steps or parameters than the reference has room for");
     return ren__graph_status(r->graph);
 }
 
@@ -588,7 +601,8 @@ void reference_run(reference *r, int training, int update_statistics) {
         if (r->steps[i]->compute) r->steps[i]->compute(r, r->steps[i], training, update_statistics);
 }
 
-static ren_status compare_values(const char *name, const float *ours, const double *wanted, size_t count, double tolerance) {
+static ren_status compare_values(const char *name, const float *ours, const double *wanted, size_t count,
+                                 double tolerance) {
     double largest = 1e-3;
     for (size_t i = 0; i < count; i++)
         largest = fabs(wanted[i]) > largest ? fabs(wanted[i]) : largest;

@@ -103,7 +103,12 @@ static int whole_cnn(reference *r, const reference_case *c) {
     return reference_dropout(r, reference_activate(r, x, REN__RELU), 0.5, 0);
 }
 
-#define SHAPE(...) { sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), { __VA_ARGS__ } }
+#define SHAPE(...)                                                                                                     \
+    {                                                                                                                  \
+        sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), {                                                        \
+            __VA_ARGS__                                                                                                \
+        }                                                                                                              \
+    }
 
 /* clang-format off */
 const reference_case reference_cases[] = {

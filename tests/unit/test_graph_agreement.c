@@ -21,7 +21,8 @@ static ren_status collect(ren_context *context, outcome *o, const float *values,
     return REN_OK;
 }
 
-static ren_status collect_outputs(ren_context *context, outcome *o, const ren__session *session, const ren__graph *graph) {
+static ren_status collect_outputs(ren_context *context, outcome *o, const ren__session *session,
+                                  const ren__graph *graph) {
     ren_status st = REN_OK;
     for (int32_t i = 0; i < ren__graph_output_count(graph) && st == REN_OK; i++) {
         const char *name = ren__graph_output_name(graph, i);
@@ -41,7 +42,8 @@ static ren_status run_mode(ren_context *context, const reference *r, ren__weight
     REN_TRY(ren__session_backward(session, NULL));
     for (int32_t i = 0; i < ren__weights_count(weights) && st == REN_OK; i++)
         st = collect(context, o,
-                     ren__weights_trained(weights, i) ? ren__session_gradient(session, i) : ren__weights_read(weights, i),
+                     ren__weights_trained(weights, i) ? ren__session_gradient(session, i)
+                                                      : ren__weights_read(weights, i),
                      ren__weights_elements(weights, i));
 out:
     ren__session_free(session);

@@ -24,13 +24,20 @@ static int add_map_operator(reference *r, int x) {
     const ren__conv_options same = { shape->dim[3], { 3, 3 }, { 1, 1 }, { 1, 1 }, 0, 0 };
     const ren__conv_options other = { 2 + below(r, 4), { 1, 3 }, { 1, 2 }, { 0, 1 }, 0, 1 };
     switch (below(r, 7)) {
-    case 0: return reference_conv(r, x, &same);
-    case 1: return reference_activate(r, reference_norm(r, reference_conv(r, x, &same)), REN__RELU);
-    case 2: return reference_conv(r, x, &other);
-    case 3: return least >= 2 ? reference_max_pool(r, x, 2, 2) : reference_adaptive_average_pool(r, x, 2);
-    case 4: return least >= 3 ? reference_average_pool(r, x, 2, 1) : reference_activate(r, x, REN__SOFTPLUS);
-    case 5: return reference_dropout(r, x, 0.3, 1);
-    default: return reference_linear(r, x, shape->dim[3], 0);
+    case 0:
+        return reference_conv(r, x, &same);
+    case 1:
+        return reference_activate(r, reference_norm(r, reference_conv(r, x, &same)), REN__RELU);
+    case 2:
+        return reference_conv(r, x, &other);
+    case 3:
+        return least >= 2 ? reference_max_pool(r, x, 2, 2) : reference_adaptive_average_pool(r, x, 2);
+    case 4:
+        return least >= 3 ? reference_average_pool(r, x, 2, 1) : reference_activate(r, x, REN__SOFTPLUS);
+    case 5:
+        return reference_dropout(r, x, 0.3, 1);
+    default:
+        return reference_linear(r, x, shape->dim[3], 0);
     }
 }
 
@@ -38,12 +45,17 @@ static int add_operator(reference *r, const int *values, int count) {
     static const ren__activation kinds[4] = { REN__RELU, REN__TANH, REN__GELU, REN__LEAKY_RELU };
     int x = values[below(r, 2) ? count - 1 : (int)below(r, (uint32_t)count)];
     switch (below(r, 8)) {
-    case 0: return reference_activate(r, x, kinds[below(r, 4)]);
-    case 1: return reference_dropout(r, x, 0.25, 0);
-    case 2: return reference_softmax(r, x);
+    case 0:
+        return reference_activate(r, x, kinds[below(r, 4)]);
+    case 1:
+        return reference_dropout(r, x, 0.25, 0);
+    case 2:
+        return reference_softmax(r, x);
     case 3:
-    case 4: return add_like(r, values, count, x);
-    default: break;
+    case 4:
+        return add_like(r, values, count, x);
+    default:
+        break;
     }
     if (reference_shape(r, x)->rank == 4) return below(r, 6) ? add_map_operator(r, x) : reference_flatten(r, x);
     return reference_linear(r, x, 4 + below(r, 3), 0);

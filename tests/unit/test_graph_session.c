@@ -84,7 +84,8 @@ static ren_status check_plan(const ren__graph *graph, const ren__memory_plan *pl
         const ren__node *node = graph->nodes[i];
         ren__value out = node->output;
         size_t bytes = (size_t)ren__shape_elements(ren__graph_shape(graph, out)) * sizeof(float);
-        CHECK(plan->value[out] != REN__NOWHERE && plan->value[out] % 64 == 0 && plan->value[out] + bytes <= plan->scratch);
+        CHECK(plan->value[out] != REN__NOWHERE && plan->value[out] % 64 == 0 &&
+              plan->value[out] + bytes <= plan->scratch);
         for (int32_t k = 0; k < node->input_count; k++) {
             ren__value in = node->input[k];
             size_t in_bytes = (size_t)ren__shape_elements(ren__graph_shape(graph, in)) * sizeof(float);
@@ -128,7 +129,8 @@ static ren_status test_the_published_network_is_fused(ren_context *context) {
     ren_status st = REN_OK;
     fixture f = { 0 };
     ren__session *session = NULL;
-    static const char *const infer[] = { "conv", "conv", "conv", "flatten", "linear", "linear", "linear", "cross_entropy" };
+    static const char *const infer[] = { "conv",   "conv",   "conv",   "flatten",
+                                         "linear", "linear", "linear", "cross_entropy" };
     ren__shape shape;
     double flops, total = 0;
     REN_TRY(set_up(context, &f, 1));
@@ -238,7 +240,8 @@ static ren_status test_a_parameter_that_is_used_twice(ren_context *context) {
     CHECK(*ren__session_output(session, "y") == 18);
     ren__session_free(session);
     session = NULL;
-    CHECK_FAILS(ren__session_create(graph, weights, REN__TRAIN, &session), REN_E_UNSUPPORTED, "fc.weight is used twice");
+    CHECK_FAILS(ren__session_create(graph, weights, REN__TRAIN, &session), REN_E_UNSUPPORTED,
+                "fc.weight is used twice");
 out:
     ren__session_free(session);
     ren__weights_release(weights);

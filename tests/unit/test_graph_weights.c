@@ -82,7 +82,8 @@ static ren_status test_seeds_give_other_and_the_same_weights(ren_context *contex
     REN_TRY(ren__weights_initialise(a, 9));
     REN_TRY(ren__weights_initialise(b, 9));
     for (int32_t i = 0; i < ren__weights_count(a); i++)
-        CHECK(memcmp(ren__weights_read(a, i), ren__weights_read(b, i), ren__weights_elements(a, i) * sizeof(float)) == 0);
+        CHECK(memcmp(ren__weights_read(a, i), ren__weights_read(b, i), ren__weights_elements(a, i) * sizeof(float)) ==
+              0);
     REN_TRY(ren__weights_initialise(b, UINT64_C(9) + (UINT64_C(1) << 40)));
     int32_t index = ren__weights_find(a, "linear.weight");
     int64_t equal = 0, first_chunks = 0;

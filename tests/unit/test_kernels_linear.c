@@ -68,7 +68,8 @@ static ren_status compare(const fixture *f, const ren__linear_shape *s, int relu
             sum += (double)f->dy[r * m + o];
         CHECK_NEAR(f->db[o], sum, 1e-6 * (4 + sqrt((double)s->rows)));
         for (int64_t i = 0; i < n; i++)
-            CHECK_NEAR(f->dw[o * n + i], product(f->dy + o, m, f->x + i, n, s->rows), 1e-6 * (4 + sqrt((double)s->rows)));
+            CHECK_NEAR(f->dw[o * n + i], product(f->dy + o, m, f->x + i, n, s->rows),
+                       1e-6 * (4 + sqrt((double)s->rows)));
     }
 out:
     return st;
@@ -90,8 +91,8 @@ out:
 
 static ren_status test_linear_kernels(ren_context *context) {
     static const ren__linear_shape shapes[] = {
-        { 1, 1, 1 },   { 1, 63, 9 },  { 8, 64, 8 },   { 9, 65, 7 },    { 3, 4097, 5 },  { 2, 8193, 17 },
-        { 8, 2049, 3 }, { 64, 16, 64 }, { 65, 17, 65 }, { 130, 33, 129 }, { 200, 1, 3 }, { 9, 300, 1 },
+        { 1, 1, 1 },    { 1, 63, 9 },   { 8, 64, 8 },   { 9, 65, 7 },     { 3, 4097, 5 }, { 2, 8193, 17 },
+        { 8, 2049, 3 }, { 64, 16, 64 }, { 65, 17, 65 }, { 130, 33, 129 }, { 200, 1, 3 },  { 9, 300, 1 },
     };
     ren_status st = REN_OK;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)

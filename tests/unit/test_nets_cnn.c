@@ -23,13 +23,20 @@ static ren_status test_the_checkpoint_names_and_shapes(ren_context *context) {
         const char *name;
         ren__shape shape;
     } wanted[] = {
-        { "conv1.weight", { 5, { 24, 1, 3, 3, 3 } } },  { "conv1.bias", { 1, { 24 } } },
-        { "bn1.weight", { 1, { 24 } } },                { "bn1.bias", { 1, { 24 } } },
-        { "bn1.running_mean", { 1, { 24 } } },          { "bn1.running_var", { 1, { 24 } } },
-        { "conv2.weight", { 5, { 48, 24, 3, 3, 3 } } }, { "conv3.weight", { 5, { 96, 48, 3, 3, 3 } } },
-        { "fc1.weight", { 2, { 256, 165888 } } },       { "fc1.bias", { 1, { 256 } } },
-        { "bn_fc1.running_var", { 1, { 256 } } },       { "fc2.weight", { 2, { 64, 256 } } },
-        { "bn_fc2.weight", { 1, { 64 } } },             { "output.weight", { 2, { 2, 64 } } },
+        { "conv1.weight", { 5, { 24, 1, 3, 3, 3 } } },
+        { "conv1.bias", { 1, { 24 } } },
+        { "bn1.weight", { 1, { 24 } } },
+        { "bn1.bias", { 1, { 24 } } },
+        { "bn1.running_mean", { 1, { 24 } } },
+        { "bn1.running_var", { 1, { 24 } } },
+        { "conv2.weight", { 5, { 48, 24, 3, 3, 3 } } },
+        { "conv3.weight", { 5, { 96, 48, 3, 3, 3 } } },
+        { "fc1.weight", { 2, { 256, 165888 } } },
+        { "fc1.bias", { 1, { 256 } } },
+        { "bn_fc1.running_var", { 1, { 256 } } },
+        { "fc2.weight", { 2, { 64, 256 } } },
+        { "bn_fc2.weight", { 1, { 64 } } },
+        { "output.weight", { 2, { 2, 64 } } },
         { "output.bias", { 1, { 2 } } },
     };
     ren_status st = REN_OK;
@@ -60,7 +67,8 @@ static ren_status test_inputs_and_outputs(ren_context *context) {
     ren_status st = REN_OK;
     ren__graph *graph = NULL;
     REN_TRY(build(context, "{\"input_size\": [17, 8, 31], \"classes\": 5}", "{}", &graph));
-    const ren__shape x = { 5, { 3, 17, 8, 31, 1 } }, y = { 1, { 3 } }, logits = { 2, { 3, 5 } }, features = { 2, { 3, 64 } };
+    const ren__shape x = { 5, { 3, 17, 8, 31, 1 } }, y = { 1, { 3 } }, logits = { 2, { 3, 5 } },
+                     features = { 2, { 3, 64 } };
     CHECK(ren__shape_equal(ren__graph_shape(graph, ren__graph_find_input(graph, "x")), &x));
     CHECK(ren__shape_equal(ren__graph_shape(graph, ren__graph_find_input(graph, "y")), &y));
     CHECK(ren__shape_equal(ren__graph_shape(graph, ren__graph_find_output(graph, "logits")), &logits));

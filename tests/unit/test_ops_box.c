@@ -135,9 +135,9 @@ static ren_status check_box_linear(ren_context *context, int keep) {
         base[o] = (float)linear_on(f.map, o);
     REN_TRY(ren__graph_create(context, &graph));
     ren__value x = input_of(&f, graph);
-    int32_t weight = ren__graph_parameter(graph, "fc", "weight",
-                                          ren__shape_of(2, (int64_t[]){ FEATURES, CELLS * CHANNELS }),
-                                          (ren__initialiser){ REN__INIT_ZERO, 0 }, 1);
+    int32_t weight =
+        ren__graph_parameter(graph, "fc", "weight", ren__shape_of(2, (int64_t[]){ FEATURES, CELLS * CHANNELS }),
+                             (ren__initialiser){ REN__INIT_ZERO, 0 }, 1);
     ren__graph_output(graph, "y", ren__box_linear(graph, x, &f.background, base, weight, FEATURES));
     REN_TRY(ren__weights_create(context, graph, &weights));
     for (int64_t i = 0; i < FEATURES * CHANNELS * CELLS; i++)

@@ -120,8 +120,8 @@ static ren_status check_dependence(ren_context *context, fixture *f) {
         uint64_t seed;
         uint32_t epoch, sample;
         int same;
-    } cases[] = { { 5, 2, 40, 1 },  { 6, 2, 40, 0 }, { (UINT64_C(1) << 32) + 5, 2, 40, 0 }, { 5, 3, 40, 0 },
-                  { 5, 2, 140, 0 }, { 5, 2, 40, 1 } };
+    } cases[] = { { 5, 2, 40, 1 }, { 6, 2, 40, 0 },  { (UINT64_C(1) << 32) + 5, 2, 40, 0 },
+                  { 5, 3, 40, 0 }, { 5, 2, 140, 0 }, { 5, 2, 40, 1 } };
     ren_status st = REN_OK;
     float *first = NULL;
     size_t bytes = ELEMENTS * sizeof *first;

@@ -15,56 +15,105 @@ static ren__value rows_of(ren__graph *graph, int64_t rows, int64_t columns) {
     return ren__graph_input(graph, "x", (ren__shape){ 2, { rows, columns } });
 }
 
-static ren__value conv_with(ren__graph *graph, int64_t kernel, int64_t stride, int64_t pad, int64_t groups, int64_t channels) {
+static ren__value conv_with(ren__graph *graph, int64_t kernel, int64_t stride, int64_t pad, int64_t groups,
+                            int64_t channels) {
     const ren__conv_options o = { channels, { kernel, 1, 1 }, { stride, 1, 1 }, { pad, 0, 0 }, groups, 0 };
     return ren__conv(graph, map_of(graph), "conv", &o);
 }
 
-static ren__value conv_large_kernel(ren__graph *g) { return conv_with(g, 5, 1, 0, 1, 4); }
-static ren__value conv_no_kernel(ren__graph *g) { return conv_with(g, 0, 1, 0, 1, 4); }
-static ren__value conv_negative_stride(ren__graph *g) { return conv_with(g, 3, -1, 0, 1, 4); }
-static ren__value conv_negative_padding(ren__graph *g) { return conv_with(g, 3, 1, -1, 1, 4); }
-static ren__value conv_wide_padding(ren__graph *g) { return conv_with(g, 3, 1, 3, 1, 4); }
-static ren__value conv_groups(ren__graph *g) { return conv_with(g, 1, 1, 0, 4, 8); }
-static ren__value conv_groups_out(ren__graph *g) { return conv_with(g, 1, 1, 0, 3, 8); }
-static ren__value conv_negative_groups(ren__graph *g) { return conv_with(g, 1, 1, 0, -2, 8); }
-static ren__value conv_no_channels(ren__graph *g) { return conv_with(g, 1, 1, 0, 1, 0); }
-static ren__value conv_many_channels(ren__graph *g) { return conv_with(g, 1, 1, 0, 1, INT64_MAX / 2); }
+static ren__value conv_large_kernel(ren__graph *g) {
+    return conv_with(g, 5, 1, 0, 1, 4);
+}
+static ren__value conv_no_kernel(ren__graph *g) {
+    return conv_with(g, 0, 1, 0, 1, 4);
+}
+static ren__value conv_negative_stride(ren__graph *g) {
+    return conv_with(g, 3, -1, 0, 1, 4);
+}
+static ren__value conv_negative_padding(ren__graph *g) {
+    return conv_with(g, 3, 1, -1, 1, 4);
+}
+static ren__value conv_wide_padding(ren__graph *g) {
+    return conv_with(g, 3, 1, 3, 1, 4);
+}
+static ren__value conv_groups(ren__graph *g) {
+    return conv_with(g, 1, 1, 0, 4, 8);
+}
+static ren__value conv_groups_out(ren__graph *g) {
+    return conv_with(g, 1, 1, 0, 3, 8);
+}
+static ren__value conv_negative_groups(ren__graph *g) {
+    return conv_with(g, 1, 1, 0, -2, 8);
+}
+static ren__value conv_no_channels(ren__graph *g) {
+    return conv_with(g, 1, 1, 0, 1, 0);
+}
+static ren__value conv_many_channels(ren__graph *g) {
+    return conv_with(g, 1, 1, 0, 1, INT64_MAX / 2);
+}
 
 static ren__value conv_of_rows(ren__graph *g) {
     const ren__conv_options o = { 4, { 1 }, { 1 }, { 0 }, 1, 0 };
     return ren__conv(g, rows_of(g, 2, 3), "conv", &o);
 }
 
-static ren__value linear_of_nothing(ren__graph *g) { return ren__linear(g, rows_of(g, 2, 3), "fc", 0, 0); }
+static ren__value linear_of_nothing(ren__graph *g) {
+    return ren__linear(g, rows_of(g, 2, 3), "fc", 0, 0);
+}
 static ren__value linear_of_a_vector(ren__graph *g) {
     return ren__linear(g, ren__graph_input(g, "x", (ren__shape){ 1, { 3 } }), "fc", 4, 0);
 }
-static ren__value max_pool_large(ren__graph *g) { return ren__max_pool(g, map_of(g), 5, 1); }
-static ren__value max_pool_no_stride(ren__graph *g) { return ren__max_pool(g, map_of(g), 2, 0); }
-static ren__value max_pool_no_window(ren__graph *g) { return ren__max_pool(g, map_of(g), 0, 1); }
-static ren__value average_pool_large(ren__graph *g) { return ren__average_pool(g, map_of(g), 5, 1); }
-static ren__value average_pool_no_stride(ren__graph *g) { return ren__average_pool(g, map_of(g), 2, -1); }
-static ren__value adaptive_no_cells(ren__graph *g) { return ren__adaptive_average_pool(g, map_of(g), 0); }
+static ren__value max_pool_large(ren__graph *g) {
+    return ren__max_pool(g, map_of(g), 5, 1);
+}
+static ren__value max_pool_no_stride(ren__graph *g) {
+    return ren__max_pool(g, map_of(g), 2, 0);
+}
+static ren__value max_pool_no_window(ren__graph *g) {
+    return ren__max_pool(g, map_of(g), 0, 1);
+}
+static ren__value average_pool_large(ren__graph *g) {
+    return ren__average_pool(g, map_of(g), 5, 1);
+}
+static ren__value average_pool_no_stride(ren__graph *g) {
+    return ren__average_pool(g, map_of(g), 2, -1);
+}
+static ren__value adaptive_no_cells(ren__graph *g) {
+    return ren__adaptive_average_pool(g, map_of(g), 0);
+}
 static ren__value add_shapes(ren__graph *g) {
     return ren__add(g, map_of(g), ren__graph_input(g, "z", (ren__shape){ 5, { 2, 4, 5, 6, 7 } }));
 }
-static ren__value reshape_more(ren__graph *g) { return ren__reshape(g, rows_of(g, 2, 3), (ren__shape){ 2, { 3, 3 } }); }
+static ren__value reshape_more(ren__graph *g) {
+    return ren__reshape(g, rows_of(g, 2, 3), (ren__shape){ 2, { 3, 3 } });
+}
 static ren__value flatten_vector(ren__graph *g) {
     return ren__flatten(g, ren__graph_input(g, "x", (ren__shape){ 1, { 3 } }));
 }
-static ren__value empty_input(ren__graph *g) { return rows_of(g, 0, 3); }
-static ren__value vast_input(ren__graph *g) { return rows_of(g, INT64_C(1) << 30, INT64_C(1) << 30); }
+static ren__value empty_input(ren__graph *g) {
+    return rows_of(g, 0, 3);
+}
+static ren__value vast_input(ren__graph *g) {
+    return rows_of(g, INT64_C(1) << 30, INT64_C(1) << 30);
+}
 
 static ren__value loss_of(ren__graph *g, int64_t classes, int64_t targets, double smoothing) {
     ren__value y = ren__graph_input(g, "y", (ren__shape){ 1, { targets } });
     return ren__cross_entropy(g, rows_of(g, 4, classes), y, NULL, smoothing);
 }
 
-static ren__value loss_targets(ren__graph *g) { return loss_of(g, 2, 3, 0); }
-static ren__value loss_classes(ren__graph *g) { return loss_of(g, REN__MAX_CLASSES + 1, 4, 0); }
-static ren__value loss_smoothing(ren__graph *g) { return loss_of(g, 2, 4, 1); }
-static ren__value loss_nan(ren__graph *g) { return loss_of(g, 2, 4, NAN); }
+static ren__value loss_targets(ren__graph *g) {
+    return loss_of(g, 2, 3, 0);
+}
+static ren__value loss_classes(ren__graph *g) {
+    return loss_of(g, REN__MAX_CLASSES + 1, 4, 0);
+}
+static ren__value loss_smoothing(ren__graph *g) {
+    return loss_of(g, 2, 4, 1);
+}
+static ren__value loss_nan(ren__graph *g) {
+    return loss_of(g, 2, 4, NAN);
+}
 
 static const struct {
     const char *name;

@@ -144,8 +144,8 @@ static ren_status test_what_is_recorded_must_be_computed(ren_context *context) {
     fixture f = { 0 };
     REN_TRY(set_up(context, &f, 0));
     const ren__tensor_source strange[] = {
-        { "output.attention", REN__F32, 2, { BATCH, 2 }, f.features },  /* no such output */
-        { "output.features", REN__F32, 2, { BATCH, 32 }, f.features },  /* of another size */
+        { "output.attention", REN__F32, 2, { BATCH, 2 }, f.features }, /* no such output */
+        { "output.features", REN__F32, 2, { BATCH, 32 }, f.features }, /* of another size */
     };
     for (size_t i = 0; i < 2; i++) {
         REN_TRY(save_io(context, &f, &strange[i], plain));
@@ -230,11 +230,14 @@ static ren_status test_arguments(ren_context *context) {
     fixture f = { 0 };
     REN_TRY(set_up(context, &f, 0));
     REN_TRY(save_io(context, &f, NULL, plain));
-    CHECK_FAILS(ren_verify(context, "resnet", f.weights_path, f.io_path, 0, 0, NULL, &f.lines), REN_E_NOT_FOUND, "resnet");
+    CHECK_FAILS(ren_verify(context, "resnet", f.weights_path, f.io_path, 0, 0, NULL, &f.lines), REN_E_NOT_FOUND,
+                "resnet");
     CHECK_FAILS(ren_verify(context, "cnn", "/nowhere/w", f.io_path, 0, 0, NULL, &f.lines), REN_E_IO, "/nowhere/w");
-    CHECK_FAILS(ren_verify(context, "cnn", f.weights_path, "/nowhere/io", 0, 0, NULL, &f.lines), REN_E_IO, "/nowhere/io");
+    CHECK_FAILS(ren_verify(context, "cnn", f.weights_path, "/nowhere/io", 0, 0, NULL, &f.lines), REN_E_IO,
+                "/nowhere/io");
     CHECK_FAILS(ren_verify(context, NULL, f.weights_path, f.io_path, 0, 0, NULL, &f.lines), REN_E_INVALID, "arch");
-    CHECK_FAILS(ren_verify(context, "cnn", f.weights_path, f.weights_path, 0, 0, NULL, &f.lines), REN_E_DATA, "input.x");
+    CHECK_FAILS(ren_verify(context, "cnn", f.weights_path, f.weights_path, 0, 0, NULL, &f.lines), REN_E_DATA,
+                "input.x");
     CHECK(f.lines == NULL);
     CHECK_FAILS(ren_verify(context, "cnn", NULL, f.io_path, 0, 0, NULL, &f.lines), REN_E_INVALID, "weights");
 out:
