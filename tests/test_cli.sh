@@ -196,7 +196,7 @@ interrupt() { # interrupt NAME SECONDS ARGUMENTS...
 interrupt 'interrupted phantom' 0.5 phantom --patients 500 --size 256 -o cut_cohort
 holds 'no table of a cohort that is not whole' test ! -e cut_cohort/labels.csv
 holds 'no half-written file' sh -c 'find cut_cohort -name "*.nii.gz" -exec gzip -t {} + && [ -z "$(find cut_cohort -name "*tmp*" -o -name "*.??????" -type f | grep -v README)" ]'
-sed 's/epochs: 2/epochs: 1000/' study.yaml >long.yaml
+sed 's/epochs: 2/epochs: 50000, early_stopping: false/' study.yaml >long.yaml
 interrupt 'interrupted training' 2 train long.yaml -o cut_run
 expect 0 'jobs after an interrupt' train long.yaml -o cut_run --list-jobs
 
