@@ -15,11 +15,26 @@ enum { MESSAGE = 4096, BAR_CELLS = 30 };
 
 static volatile sig_atomic_t interrupted;
 static volatile sig_atomic_t may_exit; /* nothing is being written: end at once */
+static struct timespec first_interrupt;
 
+static double seconds_since(const struct timespec *then) {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - then->tv_sec) + 1e-9 * (double)(now.tv_nsec - then->tv_nsec);
+}
+
+/* An interrupt that comes a while after the first has the system's effect, should nobody have answered. Not at once:
+ * one wish often comes as two signals, to the process and to its group. */
 static void on_signal(int signal_number) {
     static const char text[] = "\nren: interrupted\n";
 
-    (void)signal_number;
+    if (interrupted && seconds_since(&first_interrupt) > 1.0) {
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+        return;
+    }
+    if (!interrupted) clock_gettime(CLOCK_MONOTONIC, &first_interrupt);
     interrupted = 1;
     if (!may_exit) return;
     const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
@@ -27,14 +42,15 @@ static void on_signal(int signal_number) {
     _exit(EXIT_INTERRUPTED);
 }
 
-/* A second interrupt has the system's effect, should the first find no one to answer it. */
 static void catch_signals(void) {
     struct sigaction action;
 
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART | (int)SA_RESETHAND;
+    action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGTERM);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
