@@ -14,16 +14,18 @@ const char *ren__region_title(int32_t region) {
 }
 
 void ren__add_fixed(ren_text *text, double value, int decimals) {
-    static const int64_t powers[] = { 1, 10, 100, 1000, 10000 };
+    int64_t unit = 1;
 
+    for (int i = 0; i < decimals; i++)
+        unit *= 10;
     if (!isfinite(value) || fabs(value) > 1e12) {
         ren__text_add(text, "–");
         return;
     }
-    const int64_t scaled = llround(fabs(value) * (double)powers[decimals]);
+    const int64_t scaled = llround(fabs(value) * (double)unit);
     if (value < 0.0 && scaled != 0) ren__text_add(text, "−");
-    ren__text_addf(text, "%lld", (long long)(scaled / powers[decimals]));
-    if (decimals > 0) ren__text_addf(text, ".%0*lld", decimals, (long long)(scaled % powers[decimals]));
+    ren__text_addf(text, "%lld", (long long)(scaled / unit));
+    if (decimals > 0) ren__text_addf(text, ".%0*lld", decimals, (long long)(scaled % unit));
 }
 
 double ren__most_weight(const ren_result *result) {

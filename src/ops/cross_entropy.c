@@ -49,10 +49,11 @@ static ren_status total_weight(const ren__step *step, double *total) {
 }
 
 static double log_sum(const float *x, int64_t count) {
-    double top = (double)x[0], sum = 0;
+    double top = (double)x[0];
     for (int64_t c = 1; c < count; c++)
         top = (double)x[c] > top ? (double)x[c] : top;
-    for (int64_t c = 0; c < count; c++)
+    double sum = exp((double)x[0] - top);
+    for (int64_t c = 1; c < count; c++)
         sum += exp((double)x[c] - top);
     return top + log(sum);
 }

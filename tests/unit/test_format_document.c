@@ -119,67 +119,18 @@ out:
 }
 
 /* Every string that could be taken for something else, in both notations and both indents. */
+/* Strings that YAML or JSON could take for something else. */
+/* clang-format off */
+static const char *const odd_strings[] = {
+    "", " ", "a", "a b", " a", "a ", "a  b", "true", "No", "NULL", "~", "1", "1e5", "0x1", ".5", "-", "- a", "a: b",
+    "a:", "#x", "a #b", "[", "]", "{}", "a,b", "&a", "*a", "!a", "|", ">", "%x", "@", "`", "'", "\"", "\\", "\n",
+    "a\nb", "\t", "\r", "\x01", "\x7F", "\xC2\x85", "\xC2\x80", "\xE2\x80\xA8", "\xEF\xBB\xBF", "\xEF\xBF\xBE",
+    "\xC3\xA4", "\xF0\x9F\xAB\x81", "---", "...", "?", "? a", "<<", "=", "2001-01-01", "12:30", "/a/b.c", "y",
+};
+/* clang-format on */
+
 static ren_status test_writing_reads_back(ren_context *context) {
     ren_status st = REN_OK;
-    static const char *const strings[] = { "",
-                                           " ",
-                                           "a",
-                                           "a b",
-                                           " a",
-                                           "a ",
-                                           "a  b",
-                                           "true",
-                                           "No",
-                                           "NULL",
-                                           "~",
-                                           "1",
-                                           "1e5",
-                                           "0x1",
-                                           ".5",
-                                           "-",
-                                           "- a",
-                                           "a: b",
-                                           "a:",
-                                           "#x",
-                                           "a #b",
-                                           "[",
-                                           "]",
-                                           "{}",
-                                           "a,b",
-                                           "&a",
-                                           "*a",
-                                           "!a",
-                                           "|",
-                                           ">",
-                                           "%x",
-                                           "@",
-                                           "`",
-                                           "'",
-                                           "\"",
-                                           "\\",
-                                           "\n",
-                                           "a\nb",
-                                           "\t",
-                                           "\r",
-                                           "\x01",
-                                           "\x7F",
-                                           "\xC2\x85",
-                                           "\xC2\x80",
-                                           "\xE2\x80\xA8",
-                                           "\xEF\xBB\xBF",
-                                           "\xEF\xBF\xBE",
-                                           "\xC3\xA4",
-                                           "\xF0\x9F\xAB\x81",
-                                           "---",
-                                           "...",
-                                           "?",
-                                           "? a",
-                                           "<<",
-                                           "=",
-                                           "2001-01-01",
-                                           "12:30",
-                                           "/a/b.c",
-                                           "y" };
     static const double numbers[] = {
         0.1, 1.0, -0.0, 1e-5, 1e22, 123456789.123, 5e-324, 1.7976931348623157e308, 1.0 / 3
     };
@@ -189,10 +140,10 @@ static ren_status test_writing_reads_back(ren_context *context) {
 
     memset(longest, 'k', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
-    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
-        json_object_set_new(tree, strings[i], json_string(strings[i]));
-        json_array_append_new(
-            list, json_pack("[s, {s: [], s: {s: s}}, {}]", strings[i], strings[i], "map", strings[i], strings[i]));
+    for (size_t i = 0; i < sizeof odd_strings / sizeof *odd_strings; i++) {
+        json_object_set_new(tree, odd_strings[i], json_string(odd_strings[i]));
+        json_array_append_new(list, json_pack("[s, {s: [], s: {s: s}}, {}]", odd_strings[i], odd_strings[i], "map",
+                                              odd_strings[i], odd_strings[i]));
     }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_array_append_new(list, json_real(numbers[i]));
