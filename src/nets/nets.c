@@ -72,7 +72,6 @@ ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_
     ren__graph *graph = NULL;
     json_t *defaults = NULL;
     if (batch < 1) return ren__error(REN_E_INVALID, "a batch of %lld", (long long)batch);
-    if (!config && !(config = defaults = json_object())) REN_FAIL(REN_E_MEMORY, "no memory for a configuration");
     REN_TRY(ren__graph_create(context, &graph));
     if (!config && !(config = defaults = json_object())) REN_FAIL(REN_E_MEMORY, "no memory for a configuration");
     REN_TRY(net->build(graph, config, batch));
