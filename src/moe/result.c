@@ -42,7 +42,9 @@ ren_status ren__result_create(const ren_mixture *mixture, const ren_scan *scan, 
     REN_CALLOC(result, 1);
     atomic_init(&result->references, 1);
     result->context = ren__context_retain(context);
-    result->card = json_incref(mixture->card);
+    /* A copy: jansson looks at a reference count before it adds to it atomically, which races with another thread. */
+    result->card = json_deep_copy(mixture->card);
+    if (!result->card) REN_FAIL(REN_E_MEMORY, "out of memory for the model's card");
     result->classes = experts[0]->classes;
     result->threshold = mixture->threshold;
     result->threads = context->threads;
