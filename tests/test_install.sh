@@ -24,8 +24,9 @@ check() {
     fi
 }
 
-run_make() { # a run of its own, with the variables of the one that runs this script
-    eval "env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make --no-print-directory DEPS=no ${MAKE_VARIABLES:-BUILD=$BUILD} $*"
+# A run of its own, with the variables of the one that runs this script, and the flags: other flags are another build.
+run_make() {
+    eval "env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PKG_CONFIG_PATH -u PKG_CONFIG_SYSROOT_DIR make --no-print-directory DEPS=no ${MAKE_VARIABLES:-BUILD=$BUILD} $*"
 }
 
 check 'make install' run_make install "DESTDIR='$work/root' PREFIX=/opt/ren"

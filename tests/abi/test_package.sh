@@ -21,8 +21,9 @@ check() { # what, command...
     fi
 }
 
-run_make() { # a run of its own, with the variables of the one that runs this script
-    eval "env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make --no-print-directory ${MAKE_VARIABLES:-} $*"
+# A run of its own, with the variables of the one that runs this script, and the flags: other flags are another build.
+run_make() {
+    eval "env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PKG_CONFIG_PATH -u PKG_CONFIG_SYSROOT_DIR make --no-print-directory ${MAKE_VARIABLES:-} $*"
 }
 
 cat >"$work/host.cpp" <<'END'
