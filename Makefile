@@ -63,7 +63,9 @@ say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
 
 LIBRARY_SOURCES := $(wildcard src/*/*.c)
 CLI_SOURCES     := $(wildcard examples/cli/*.c)
-TEST_SOURCES    := $(wildcard tests/*/test_*.c)
+# The longest first, so that none is left alone at the end.
+LONG_TESTS      := $(wildcard tests/unit/test_train_study.c tests/unit/test_train_trainer.c tests/unit/test_volume_phantom.c)
+TEST_SOURCES    := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(wildcard tests/*/test_*.c))
 TEST_SCRIPTS    := $(wildcard tests/test_*.sh tests/*/test_*.sh tests/*/test_*.py)
 
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(OBJECTS)/%.o)
