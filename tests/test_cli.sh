@@ -131,6 +131,11 @@ holds 'every job is done' sh -c 'while read -r job; do [ -e "run/jobs/$job/done.
 expect 0 'the study at once' train study.yaml -o run2 -q
 model=$(find run/models -name '*.safetensors' | sort | head -n 1)
 holds 'the same model by jobs and at once' cmp "$model" "run2/${model#run/}"
+expect 0 'training with one thread' train study.yaml -o run4 -q --deterministic --threads 1
+holds 'the same model from one thread' cmp "$model" "run4/${model#run/}"
+timeout -s KILL 1 "$ren" train study.yaml -o run5 -q --threads 2 >out 2>err
+expect 0 'resuming what was killed' train study.yaml -o run5 --resume -q
+holds 'the same model after a kill' cmp "$model" "run5/${model#run/}"
 expect 0 evaluate evaluate run
 for kind in json csv html; do
     holds "evaluation.$kind" test -s run/evaluation.$kind
@@ -163,6 +168,16 @@ numbers() { sed -n 's/.*\("probability".*\)"warnings".*/\1/p' <(tr -d '\n' <"$1"
 numbers predicted.json >two
 numbers out >one
 holds 'the same digits with one thread' sh -c 'test -s one && cmp one two'
+# Every instruction set that oneDNN can be held to here: its own digits, but the same for every number of threads.
+for isa in SSE41 AVX AVX2 AVX512_CORE AVX512_CORE_BF16; do
+    for threads in 1 2 3; do
+        ONEDNN_MAX_CPU_ISA=$isa expect 0 "predict, $isa, $threads threads" predict --model "$model" "$ct" "$lobes" --json \
+            --threads $threads
+        numbers out >"digits.$threads"
+    done
+    holds "the same digits for every number of threads, $isa" \
+        sh -c 'test -s digits.1 && cmp digits.1 digits.2 && cmp digits.1 digits.3'
+done
 complains 2 'lobe map' predict --model "$model" "$ct"
 complains 1 "$ct" predict --model "$ct" "$ct" "$lobes"
 
