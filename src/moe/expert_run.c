@@ -143,7 +143,7 @@ out:
 
 ren_status ren_expert_predict(const ren_expert *expert, const ren_scan *scan, const ren_run_options *options,
                               float *probabilities, size_t count) {
-    double exact[REN__MAX_CLASSES];
+    double exact[REN__MAX_CLASSES] = { 0 };
     ren__run run;
 
     REN_REQUIRE(expert != NULL && scan != NULL && probabilities != NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mixtures: experts of different regions and a gate. p = sum over the regions that ran of weight x probability. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "format/names.h"
@@ -258,8 +259,9 @@ static ren_status warn_of_absent(ren_result *result) {
 
     for (int32_t i = 0; i < result->region_count; i++) {
         if (result->region[i].ran) continue;
-        if (absent++) strcat(names, ", "); /* seven short names fit */
-        strcat(names, ren_region_name(result->region[i].region));
+        const size_t used = strlen(names); /* seven short names fit */
+        snprintf(names + used, sizeof names - used, "%s%s", absent++ ? ", " : "",
+                 ren_region_name(result->region[i].region));
     }
     if (absent == 0) return REN_OK;
     return ren__result_warn(result,

@@ -123,10 +123,7 @@ static ren_status tensor_name(const ren_expert *expert, const char *name, int pr
     const size_t size = strlen(before) + strlen(region) + strlen(after) + strlen(name) + 1;
 
     if (size > NAME_SIZE) return ren__error(REN_E_INTERNAL, "the parameter name %.40s... is too long", name);
-    strcpy(buffer, before);
-    strcat(buffer, region);
-    strcat(buffer, after);
-    strcat(buffer, name);
+    snprintf(buffer, NAME_SIZE, "%s%s%s%s", before, region, after, name);
     return REN_OK;
 }
 
@@ -324,10 +321,8 @@ static ren_status read_checkpoint(const ren__safetensors *file, ren__weights *we
     }
     for (int32_t i = 0; i < ren__weights_count(weights); i++) {
         const char *wanted = ren__weights_name(weights, i);
-        if (strlen(wanted) + skip >= sizeof name)
+        if (snprintf(name, sizeof name, "%.*s%s", (int)skip, checkpoint_prefix, wanted) >= (int)sizeof name)
             return ren__error(REN_E_INTERNAL, "the parameter name %.40s... is too long", wanted);
-        memcpy(name, checkpoint_prefix, skip);
-        strcpy(name + skip, wanted);
         const ren__tensor_entry *entry = ren__safetensors_find(file, name);
         ren_status st = check_entry(entry, wanted, ren__weights_shape(weights, i));
         if (st == REN_OK)

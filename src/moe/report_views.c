@@ -146,7 +146,7 @@ typedef struct slab {
 static uint8_t windowed(double value) {
     const double share = (value - WINDOW_LOW) / (WINDOW_HIGH - WINDOW_LOW);
 
-    return share > 0.0 ? share < 1.0 ? (uint8_t)(255.0 * share + 0.5) : 255 : 0; /* NaN: 0 */
+    return share > 0.0 ? share < 1.0 ? (uint8_t)lround(255.0 * share) : 255 : 0; /* NaN: 0 */
 }
 
 /* Lower neighbour and share of the upper one, for linear interpolation at a voxel position. */
