@@ -110,11 +110,14 @@ def compare_scan(options, checkpoint, folder):
         numpy.ascontiguousarray(image).tofile(path)
         volumes.append(path)
     peers = {kind: Peer(kind, options, checkpoint, 1, "infer") for kind in ("torch", "onnxruntime")}
+    command = [sys.executable, os.path.join(HERE, "seven.py"), model, options.ct, options.lobes, str(options.threads)]
+    host = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    first = json.loads(host.stdout.readline())
     ours = []
     for _ in range(options.rounds):
-        command = [options.ren, "predict", "--model", model, options.ct, options.lobes, "--json", "--threads",
-                   str(options.threads), "-q"]
-        result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        host.stdin.write("predict\n")
+        host.stdin.flush()
+        result = json.loads(host.stdout.readline())
         ours.append(result["seconds"]["experts"])
         for peer in peers.values():
             total = 0
@@ -127,7 +130,11 @@ def compare_scan(options, checkpoint, folder):
     for kind, peer in peers.items():
         row(kind, peer.seconds, None, statistics.median(ours))
         peer.close()
-    print("  stages of the last prediction, seconds:", json.dumps(result["seconds"]))
+    host.stdin.close()
+    host.wait()
+    print("  libren, seconds of the first prediction: ", json.dumps(first["seconds"]))
+    print("  libren, seconds of the last prediction:  ", json.dumps(result["seconds"]))
+    print(f"  libren, most memory beyond the weights:   {result['beyond'] / 1e6:.0f} MB")
 
 
 def main():
