@@ -216,23 +216,48 @@ static void stem_row(const float *x, int64_t plane, int64_t row, int64_t columns
         stem_blocks(x, plane, row, columns, channels, weights + c, bias + c, relu, 1, y + c);
 }
 
-static double dot(const float *a, const float *b, int64_t count) {
+enum { ACCUMULATORS = 8 };
+
+/* Lanes of all accumulators, added in a fixed order, and set to zero. */
+static inline double drain(lanes sum[ACCUMULATORS]) {
+    const lanes zero = { 0 };
     double total = 0;
-    for (int64_t i0 = 0; i0 < count; i0 += FLOATS_A_PARTIAL) {
-        int64_t end = i0 + FLOATS_A_PARTIAL < count ? i0 + FLOATS_A_PARTIAL : count, i = i0;
-        float s0 = 0, s[64] = { 0 };
-        for (; i + 64 <= end; i += 64)
-#pragma omp simd
-            for (int k = 0; k < 64; k++)
-                s[k] = MADD(a[i + k], b[i + k], s[k]);
-        for (; i < end; i++)
-            s0 = MADD(a[i], b[i], s0);
-        for (int width = 32; width > 0; width /= 2)
-            for (int k = 0; k < width; k++)
-                s[k] += s[k + width];
-        total += (double)(s[0] + s0);
-    }
+    for (int width = ACCUMULATORS / 2; width > 0; width /= 2)
+        for (int k = 0; k < width; k++)
+            sum[k] += sum[k + width];
+    for (int i = 0; i < LANES; i++)
+        total += (double)sum[0][i];
+    for (int k = 0; k < ACCUMULATORS; k++)
+        sum[k] = zero;
     return total;
+}
+
+static double dot(const float *a, const float *b, int64_t count) {
+    enum { STEP = ACCUMULATORS * LANES };
+    const lanes zero = { 0 };
+    lanes sum[ACCUMULATORS], x = zero, y = zero;
+    double total = 0;
+    int64_t i = 0;
+    for (int k = 0; k < ACCUMULATORS; k++)
+        sum[k] = zero;
+    for (int64_t end; i + STEP <= count; i = end) {
+        end = i + (count - i < FLOATS_A_PARTIAL ? (count - i) / STEP * STEP : FLOATS_A_PARTIAL);
+        for (int64_t at = i; at < end; at += STEP)
+#pragma GCC unroll 8
+            for (int k = 0; k < ACCUMULATORS; k++) {
+                memcpy(&x, a + at + k * LANES, sizeof x);
+                memcpy(&y, b + at + k * LANES, sizeof y);
+                sum[k] = MADD_LANES(x, y, sum[k]);
+            }
+        total += drain(sum);
+    }
+    for (int k = 0; i < count; i += LANES, k++) {
+        x = y = zero;
+        load_lanes(a + i, count - i < LANES ? count - i : LANES, &x);
+        load_lanes(b + i, count - i < LANES ? count - i : LANES, &y);
+        sum[k] = MADD_LANES(x, y, sum[k]);
+    }
+    return total + drain(sum);
 }
 
 static void add_scaled(float factor, const float *x, int64_t count, float *y) {

