@@ -244,7 +244,7 @@ static double dot(const float *a, const float *b, int64_t count) {
         end = i + (count - i < FLOATS_A_PARTIAL ? (count - i) / STEP * STEP : FLOATS_A_PARTIAL);
         for (int64_t at = i; at < end; at += STEP)
 #pragma GCC unroll 8
-            for (int k = 0; k < ACCUMULATORS; k++) {
+            for (int64_t k = 0; k < ACCUMULATORS; k++) {
                 memcpy(&x, a + at + k * LANES, sizeof x);
                 memcpy(&y, b + at + k * LANES, sizeof y);
                 sum[k] = MADD_LANES(x, y, sum[k]);
