@@ -304,7 +304,7 @@ static ren_status test_hostile_files(ren_context *context) {
         { HEAD "\"region\": \"LUL\", \"config\": {}, \"classes\": 2, \"preset\": {}}", REN_E_FORMAT, "kind" },
         { HEAD "\"region\": \"LUL\", \"config\": {}, " PRESET "}", REN_E_FORMAT, "classes" },
         { HEAD "\"region\": \"LUL\", \"config\": {}, \"classes\": 99, " PRESET "}", REN_E_FORMAT, "classes" },
-        { HEAD "\"region\": \"XXX\", \"config\": {}, \"classes\": 2, " PRESET "}", REN_E_FORMAT, "XXX" },
+        { HEAD "\"region\": \"nowhere\", \"config\": {}, \"classes\": 2, " PRESET "}", REN_E_FORMAT, "nowhere" },
         { HEAD "\"region\": \"LUL\", \"config\": [], \"classes\": 2, " PRESET "}", REN_E_FORMAT, "config" },
         { HEAD "\"region\": \"LUL\", \"config\": {\"input_size\": [16, 16, 16]}, \"classes\": 3, " PRESET "}",
           REN_E_FORMAT, "classes" },
