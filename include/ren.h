@@ -109,7 +109,8 @@ typedef struct ren_context_options {
     void *log_user;
     int32_t threads;       /* 0: the processors that affinity and the container's CPU quota allow */
     int32_t precision;     /* REN_PRECISION_* of inference; REN_PRECISION_BF16 is refused where it cannot run */
-    int32_t deterministic; /* not 0: training gives the same bits for every number of threads, at some cost */
+    int32_t deterministic; /* not 0: insist on equal bits for every number of threads in training;
+                              this version gives them always and ignores it */
     int32_t isa;           /* REN_ISA_*: no better set than this in libren's own kernels */
     size_t memory_limit;   /* bytes that everything made with this context may hold at once; 0: no limit */
     uint64_t seed;         /* of every random number that a configuration does not seed itself */

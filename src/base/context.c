@@ -105,7 +105,6 @@ ren_status ren_context_create(const ren_context_options *options, ren_context **
                               .log_user = set.log_user,
                               .threads = set.threads ? set.threads : ren__processor_count(),
                               .precision = set.precision,
-                              .deterministic = set.deterministic != 0,
                               .isa = resolve_isa(set.isa),
                               .seed = set.seed };
     atomic_init(&context->references, 1);

@@ -19,7 +19,6 @@ struct ren_context {
     void *log_user;
     int32_t threads; /* at least 1 */
     int32_t precision;
-    int32_t deterministic;
     int32_t isa; /* PLAIN, AVX2 or AVX512: what the host wants and the processor runs; see ren__kernels_isa */
     uint64_t seed;
     ren__ledger *ledger;

@@ -282,13 +282,8 @@ static int absorb(ren__graph *graph, ren__node *node, const ren__node *next, int
     if (n->pool) return 0;
     if (next->op == &ren__activate_op && ren__activate_kind(next) == REN__RELU && !n->relu) return n->relu = 1;
     if (next->op == &ren__max_pool_op) {
-        int64_t kernel, stride;
-        const ren__shape *map = ren__graph_shape(graph, node->output);
-        ren__max_pool_window(next, &kernel, &stride);
-        for (int32_t i = 1; i + 1 < map->rank; i++)
-            if (kernel != stride || map->dim[i] % stride) return 0;
-        n->pool = stride;
-        return 1;
+        n->pool = ren__max_pool_edge(graph, next);
+        return n->pool != 0;
     }
     return 0;
 }

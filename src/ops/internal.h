@@ -8,9 +8,9 @@
 
 extern const ren__op ren__activate_op, ren__batch_norm_op, ren__max_pool_op;
 
-/* The activation of an activate node; the window of a max_pool node. */
+/* The activation of an activate node; the edge of a max_pool node's windows where they tile its input, else 0. */
 ren__activation ren__activate_kind(const ren__node *node);
-void ren__max_pool_window(const ren__node *node, int64_t *kernel, int64_t *stride);
+int64_t ren__max_pool_edge(const ren__graph *graph, const ren__node *node);
 
 /* The convolution of a node of another graph, with no padding. */
 ren__value ren__conv_unpadded(ren__graph *graph, const ren__graph *other, const ren__node *node, ren__value x);

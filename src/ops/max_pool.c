@@ -9,10 +9,12 @@ typedef struct pool_node {
     int64_t kernel, stride;
 } pool_node;
 
-void ren__max_pool_window(const ren__node *node, int64_t *kernel, int64_t *stride) {
+int64_t ren__max_pool_edge(const ren__graph *graph, const ren__node *node) {
     const pool_node *n = node->options;
-    *kernel = n->kernel;
-    *stride = n->stride;
+    const ren__shape *map = ren__graph_shape(graph, node->input[0]);
+    for (int32_t i = 1; i + 1 < map->rank; i++)
+        if (map->dim[i] % n->stride) return 0;
+    return n->kernel == n->stride ? n->stride : 0;
 }
 
 static ren_status infer(const ren__graph *graph, const ren__node *node, ren__shape *output) {
@@ -111,8 +113,10 @@ static ren_status backward(ren__step *step) {
 }
 
 static void window(const ren__node *node, int32_t axis, int64_t *kernel, int64_t *stride, int64_t *pad) {
+    const pool_node *n = node->options;
     (void)axis;
-    ren__max_pool_window(node, kernel, stride);
+    *kernel = n->kernel;
+    *stride = n->stride;
     *pad = 0;
 }
 
