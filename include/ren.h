@@ -288,6 +288,113 @@ REN_API const char *ren_scan_warning(const ren_scan *scan, int32_t index); /* NU
 REN_API ren_status ren_scan_image(const ren_scan *scan, ren_volume **out) REN_CHECKED;
 REN_API ren_status ren_scan_region(const ren_scan *scan, int32_t region, ren_volume **out) REN_CHECKED;
 
+/* --------------------------------------------------------------------------------------------------- radiomics */
+
+/* An extractor: image types, feature classes and settings under PyRadiomics' names. Configure it, then use it: the
+ * functions that change it are for one thread, and once none is called any more, any number of threads may extract. */
+typedef struct ren_radiomics ren_radiomics;
+
+/* PYRADIOMICS: the values of PyRadiomics 3.1. IBSI: the IBSI reference manual where the two differ, and its further
+ * families; docs/radiomics-conformance.md has both, feature by feature. */
+enum { REN_RADIOMICS_PYRADIOMICS = 0, REN_RADIOMICS_IBSI = 1 };
+
+/* PyRadiomics' default extraction: image type Original, bin width 25, 107 features. */
+REN_API ren_status ren_radiomics_create(ren_context *context, int32_t mode, ren_radiomics **out) REN_CHECKED;
+REN_API void ren_radiomics_free(ren_radiomics *radiomics);
+
+/* A parameter file of PyRadiomics, YAML or JSON (by extension .json), or its text (`format` "yaml" or "json"): sections
+ * `setting`, `voxelSetting`, `featureClass`, `imageType`, and in the IBSI mode `ibsi`. Every key is known or refused:
+ * REN_E_FORMAT names it and the nearest known one; the extractor is then as before. */
+REN_API ren_status ren_radiomics_load_params(ren_radiomics *radiomics, const char *path) REN_CHECKED;
+REN_API ren_status ren_radiomics_parse_params(ren_radiomics *radiomics, const char *text, size_t size,
+                                              const char *format) REN_CHECKED;
+/* The same by calls. `value` is JSON ("25", "[1, 1, 1]", "\"sitkLinear\""); `settings` a JSON object of settings for
+ * this image type alone, or NULL; `features` a JSON list of names, NULL: all of the class. The first call to enable an
+ * image type or a class after ren_radiomics_clear adds to nothing. */
+REN_API ren_status ren_radiomics_set(ren_radiomics *radiomics, const char *name, const char *value) REN_CHECKED;
+REN_API ren_status ren_radiomics_enable_image_type(ren_radiomics *radiomics, const char *name,
+                                                   const char *settings) REN_CHECKED;
+REN_API ren_status ren_radiomics_enable_class(ren_radiomics *radiomics, const char *name,
+                                              const char *features) REN_CHECKED;
+REN_API void ren_radiomics_clear(ren_radiomics *radiomics); /* no image type, no class */
+/* The resolved parameters as JSON, which ren_radiomics_parse_params reads back. */
+REN_API ren_status ren_radiomics_describe(const ren_radiomics *radiomics, ren_text **json) REN_CHECKED;
+
+/* A table of features: a row for each region, a column for each feature. Immutable; independent of the extractor. */
+typedef struct ren_features ren_features;
+
+/* One call for any number of regions of one scan: the image is read, normalised and filtered once. A label is a text:
+ * "2", several that make one region "1+2", or either with a name for its row, "left_lung=1+2". `labels` NULL or `count`
+ * 0: the setting `label` (1). The mask is rounded to whole numbers (REN_E_DATA where it has none).
+ *
+ * The two grids must be the same within geometryTolerance (else REN_E_DATA with the difference in mm) unless
+ * correctMask is set. A region that cannot be used (empty, too small) is a row with an error and NaN in all columns,
+ * and the call succeeds; ren_features_row_error tells. A feature that is undefined for a region is NaN;
+ * docs/radiomics-conformance.md says which and why. Memory beyond the input: at most 12 bytes a voxel of the largest
+ * region's box, plus the matrices. Values are in double, the same bits for every number of threads. */
+REN_API ren_status ren_radiomics_extract(const ren_radiomics *radiomics, const ren_volume *image,
+                                         const ren_volume *mask, const char *const *labels, size_t count,
+                                         const ren_run_options *run, ren_features **out) REN_CHECKED;
+/* The seven lung regions of a CT and its lobes, in the order of REN_REGION_*. */
+REN_API ren_status ren_radiomics_extract_regions(const ren_radiomics *radiomics, const ren_volume *ct,
+                                                 const ren_volume *lobes, const ren_run_options *run,
+                                                 ren_features **out) REN_CHECKED;
+REN_API void ren_features_free(ren_features *features);
+
+REN_API int32_t ren_features_row_count(const ren_features *features);
+REN_API const char *ren_features_row_name(const ren_features *features, int32_t row);
+REN_API const char *ren_features_row_error(const ren_features *features, int32_t row); /* NULL: none */
+REN_API int32_t ren_features_count(const ren_features *features);
+/* "original_glcm_JointEntropy"; its unit (UCUM, "[image]" for the image's own); its IBSI code or "". */
+REN_API const char *ren_features_name(const ren_features *features, int32_t column);
+REN_API const char *ren_features_unit(const ren_features *features, int32_t column);
+REN_API const char *ren_features_ibsi(const ren_features *features, int32_t column);
+REN_API int32_t ren_features_find(const ren_features *features, const char *name); /* -1: not there */
+REN_API double ren_features_value(const ren_features *features, int32_t row, int32_t column);
+/* One row's values, ren_features_count of them; they belong to the table. */
+REN_API const double *ren_features_row(const ren_features *features, int32_t row);
+/* PyRadiomics' diagnostics_*: name and text. */
+REN_API int32_t ren_features_diagnostic_count(const ren_features *features, int32_t row);
+REN_API const char *ren_features_diagnostic_name(const ren_features *features, int32_t row, int32_t index);
+REN_API const char *ren_features_diagnostic_text(const ren_features *features, int32_t row, int32_t index);
+/* CSV with the columns Image, Mask, Region, then diagnostics_*, then features; JSON: an object for each region with the
+ * same flat names, and beside them `meta` with unit and IBSI code per feature. `image` and `mask` are what stands in
+ * the first two columns; NULL: "". */
+REN_API ren_status ren_features_csv(const ren_features *features, const char *image, const char *mask,
+                                    ren_text **csv) REN_CHECKED;
+REN_API ren_status ren_features_json(const ren_features *features, const char *image, const char *mask,
+                                     ren_text **json) REN_CHECKED;
+
+/* Voxel-based maps: each enabled feature (shape excepted) of the neighbourhood of every voxel of the region, settings
+ * kernelRadius, maskedKernel and initValue. */
+typedef struct ren_feature_maps ren_feature_maps;
+
+REN_API ren_status ren_radiomics_map(const ren_radiomics *radiomics, const ren_volume *image, const ren_volume *mask,
+                                     const char *label, const ren_run_options *run, ren_feature_maps **out) REN_CHECKED;
+REN_API void ren_feature_maps_free(ren_feature_maps *maps);
+REN_API int32_t ren_feature_maps_count(const ren_feature_maps *maps);
+REN_API const char *ren_feature_maps_name(const ren_feature_maps *maps, int32_t index);
+/* A float64 volume on the region's box with a margin of kernelRadius; another reference, ended by ren_volume_free. */
+REN_API ren_status ren_feature_maps_volume(const ren_feature_maps *maps, int32_t index, ren_volume **out) REN_CHECKED;
+
+/* Many cases from a table: columns Image, Mask, optionally Label (which replaces `labels`); all others are copied
+ * through. Paths are relative to the table. One row a case and region in `out_path`, a CSV; a case that fails is a row
+ * with the column `error` filled and never stops the others. A second call with the same table, parameters and path
+ * does only what is missing or failed; a row is in the file whole or not at all. */
+typedef struct ren_radiomics_batch_options {
+    size_t struct_size;
+    const char *const *labels; /* as for ren_radiomics_extract */
+    size_t label_count;
+    int32_t regions; /* not 0: the seven lung regions instead of labels */
+    int32_t jobs;    /* cases at once; they share the context's threads and memory limit. 0: by threads and memory */
+} ren_radiomics_batch_options;
+
+REN_API ren_status ren_radiomics_batch_options_init(ren_radiomics_batch_options *options, size_t size) REN_CHECKED;
+/* `failed` (nullable): how many rows of the finished file carry an error. */
+REN_API ren_status ren_radiomics_batch(const ren_radiomics *radiomics, const char *cases_path, const char *out_path,
+                                       const ren_radiomics_batch_options *options, const ren_run_options *run,
+                                       int32_t *failed) REN_CHECKED;
+
 /* ----------------------------------------------------------------------------------- experts, gates, mixtures */
 
 /* One trained network for one region. Immutable and shared; each prediction borrows a session of its own. */

@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
-floors='base format volume kernels graph ops nets moe train tools'
+floors='base format volume radiomics kernels graph ops nets moe train tools'
 passed=0 failed=0
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
