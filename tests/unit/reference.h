@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Networks computed twice: each function below adds an operator to a ren__graph and to a list of its own, which is then
- * computed in double precision with plain loops (tests/unit/reference.c). Gradients of the reference are central
+ * computed in double precision with plain loops (reference_ops.c and its kin). Gradients of the reference are central
  * differences of its loss. A value is known by its number in the list, -1 once something has failed.
  */
 #ifndef REN_TESTS_REFERENCE_H
@@ -79,8 +79,8 @@ typedef struct reference_case {
     double number;
 } reference_case;
 
-/* Ends with a case without a name. */
-extern const reference_case reference_cases[];
+/* Every family's cases, one after the other; NULL past the end. */
+const reference_case *reference_case_at(int index);
 
 /* Inference and training, fused and with every value given out, against the reference; runs repeat to the bit. */
 ren_status reference_check(ren_context *context, const reference_case *c);
