@@ -34,6 +34,12 @@ typedef struct ren__region {
     const double *grey;
     int32_t level_count;
     double bin_width; /* of the discretisation; NaN where the bins are of a fixed number */
+    /* Where the box lies, as ren__region_create got it, borrowed. */
+    const ren_volume *image;
+    const ren__roi *roi;
+    /* IBSI's morphological mask, on the same grid, borrowed: whoever extracts sets it after ren__region_create; NULL:
+     * the region itself. */
+    const ren__roi *shape_roi;
 } ren__region;
 
 enum { REN__REGION_VALUES = 1, REN__REGION_LEVELS = 2 };
