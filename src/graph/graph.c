@@ -196,7 +196,7 @@ int32_t ren__graph_share_parameter(ren__graph *graph, const ren__parameter *para
 int32_t ren__graph_parameter(ren__graph *graph, const char *name, const char *suffix, ren__shape shape,
                              ren__initialiser initialiser, int trained) {
     char full[256];
-    if (snprintf(full, sizeof full, "%s.%s", name, suffix) >= (int)sizeof full)
+    if (snprintf(full, sizeof full, "%s%s%s", name, *suffix ? "." : "", suffix) >= (int)sizeof full)
         return ren__graph_fail(graph, REN_E_INVALID, "the parameter name %.64s... is too long", name);
     return ren__graph_share_parameter(graph, &(ren__parameter){ full, shape, initialiser, trained });
 }
@@ -204,6 +204,8 @@ int32_t ren__graph_parameter(ren__graph *graph, const char *name, const char *su
 ren__value ren__graph_add(ren__graph *graph, const ren__op *op, const void *options, const ren__value *inputs,
                           int32_t input_count, const int32_t *parameters, int32_t parameter_count) {
     if (graph->status != REN_OK) return REN__NONE;
+    if (input_count > REN__MAX_INPUTS || parameter_count > REN__MAX_PARAMETERS)
+        return ren__graph_fail(graph, REN_E_UNSUPPORTED, "%s: %d inputs are too many", op->name, (int)input_count);
     ren__node *node = ren__arena_alloc(graph->arena, sizeof *node);
     if (node) node->options = ren__arena_alloc(graph->arena, op->option_bytes ? op->option_bytes : 1);
     if (!node || !node->options) return out_of_memory(graph);

@@ -7,7 +7,7 @@
 #include "graph/graph.h"
 #include "graph/weights.h"
 
-enum { REN__MAX_INPUTS = 4, REN__MAX_PARAMETERS = 8 };
+enum { REN__MAX_INPUTS = 8, REN__MAX_PARAMETERS = 8 };
 
 /* How a parameter is drawn before training. */
 typedef struct ren__initialiser {
@@ -97,7 +97,7 @@ typedef struct ren__op {
 /* Adds a node; `options` is copied. Returns its output, REN__NONE once the graph has failed. */
 ren__value ren__graph_add(ren__graph *graph, const ren__op *op, const void *options, const ren__value *inputs,
                           int32_t input_count, const int32_t *parameters, int32_t parameter_count);
-/* A parameter, "name.suffix"; an existing one of the same name and shape is shared. -1 once the graph has failed. */
+/* A parameter, "name.suffix" or, with an empty suffix, "name"; an existing one of the same name and shape is shared. -1 once the graph has failed. */
 int32_t ren__graph_parameter(ren__graph *graph, const char *name, const char *suffix, ren__shape shape,
                              ren__initialiser initialiser, int trained);
 /* Nodes in an order that respects what needs what; and how many readers a value has, an output counting as one more

@@ -4,14 +4,36 @@
 
 #include "ops/internal.h"
 
-extern const ren__op ren__conv_op, ren__linear_op, ren__average_pool_op, ren__dropout_op, ren__flatten_op,
-    ren__reshape_op, ren__softmax_op, ren__add_op, ren__cross_entropy_op, ren__halo_op, ren__box_linear_op;
+/* clang-format off */
+/* One line an operator: its declaration, and a place in the table. */
+#define OPERATORS(each) \
+    each(conv) \
+    each(batch_norm) \
+    each(linear) \
+    each(activate) \
+    each(max_pool) \
+    each(average_pool) \
+    each(dropout) \
+    each(flatten) \
+    each(reshape) \
+    each(softmax) \
+    each(add) \
+    each(multiply) \
+    each(concat) \
+    each(slice) \
+    each(pad) \
+    each(positions) \
+    each(class_token) \
+    each(cross_entropy) \
+    each(halo) \
+    each(box_linear)
+/* clang-format on */
 
-const ren__op *const ren__ops[] = {
-    &ren__conv_op,         &ren__batch_norm_op,    &ren__linear_op,  &ren__activate_op,   &ren__max_pool_op,
-    &ren__average_pool_op, &ren__dropout_op,       &ren__flatten_op, &ren__reshape_op,    &ren__softmax_op,
-    &ren__add_op,          &ren__cross_entropy_op, &ren__halo_op,    &ren__box_linear_op, NULL,
-};
+#define DECLARE(name) extern const ren__op ren__##name##_op;
+#define ENTRY(name)   &ren__##name##_op,
+
+OPERATORS(DECLARE)
+const ren__op *const ren__ops[] = { OPERATORS(ENTRY) NULL };
 
 int64_t ren__rows_of(const ren__shape *shape) {
     int64_t rows = 1;

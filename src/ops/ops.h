@@ -42,6 +42,17 @@ ren__value ren__flatten(ren__graph *graph, ren__value x);
 ren__value ren__reshape(ren__graph *graph, ren__value x, ren__shape shape); /* the same elements in memory order */
 ren__value ren__softmax(ren__graph *graph, ren__value x);                   /* last axis */
 ren__value ren__add(ren__graph *graph, ren__value a, ren__value b);
+/* `factor` has x's shape, or 1 for its last axis: then one factor for all channels of a row. */
+ren__value ren__multiply(ren__graph *graph, ren__value x, ren__value factor);
+/* One behind the other along `axis` of the memory order. */
+ren__value ren__concat(ren__graph *graph, const ren__value *values, int32_t count, int32_t axis);
+/* The box of `size` elements an axis that starts at `begin`; and x within zeros. One entry for each axis of x. */
+ren__value ren__slice(ren__graph *graph, ren__value x, const int64_t *begin, const int64_t *size);
+ren__value ren__pad(ren__graph *graph, ren__value x, const int64_t *before, const int64_t *after);
+/* Learned tensors of a sequence of tokens N, T, C: positions 1, T, C added to each sample (any rank), and a class token
+ * 1, 1, C in front of each sequence. `name` is the whole name. */
+ren__value ren__positions(ren__graph *graph, ren__value x, const char *name);
+ren__value ren__class_token(ren__graph *graph, ren__value x, const char *name);
 
 enum { REN__MAX_CLASSES = 16 };
 /* Mean loss of logits N, K and targets N (class numbers as floats), PyTorch's definition. `weights`: K or NULL. */

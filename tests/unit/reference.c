@@ -84,7 +84,7 @@ reference_parameter *reference_add_parameter(reference *r, const char *name, con
                                              int trained, double centre, double spread) {
     reference_parameter *p = NULL;
     if (r->parameter_count == REFERENCE_PARAMETERS || !(p = reference_take(r, sizeof *p))) return NULL;
-    snprintf(p->name, sizeof p->name, "%s.%s", name, suffix);
+    snprintf(p->name, sizeof p->name, "%s%s%s", name, *suffix ? "." : "", suffix);
     p->shape = shape;
     p->trained = trained;
     p->value = reference_take(r, (size_t)ren__shape_elements(&shape) * sizeof *p->value);

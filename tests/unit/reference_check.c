@@ -3,10 +3,11 @@
 #include "reference.h"
 
 /* A family of operators is a file of naive loops with its cases, and a line here. */
-extern const reference_case reference_convolutional[];
+extern const reference_case reference_convolutional[], reference_structural[];
 
 static const reference_case *const families[] = {
     reference_convolutional,
+    reference_structural,
 };
 
 const reference_case *reference_case_at(int index) {
