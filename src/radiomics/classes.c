@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of feature classes. */
+#include "radiomics/classes.h"
+
+/* PyRadiomics' order of columns: shape first, then the others by name. */
+static const ren__feature_class *const pyradiomics_classes[] = {
+    NULL,
+};
+
+/* IBSI's own families follow PyRadiomics' classes. */
+static const ren__feature_class *const ibsi_classes[] = {
+    NULL,
+};
+
+const ren__feature_class *const *ren__radiomics_classes(int32_t mode) {
+    return mode == REN_RADIOMICS_IBSI ? ibsi_classes : pyradiomics_classes;
+}
