@@ -12,7 +12,8 @@
  *            `_free(NULL)` does nothing. Handles count references to what they are made of: a mixture keeps its
  *            experts alive, a result outlives its mixture. Pointers that a getter returns belong to the handle.
  * Threads.   A context and everything immutable made with it (volumes, scans, experts, gates, mixtures, results)
- *            may be used by several threads at once. A study belongs to one thread at a time.
+ *            may be used by several threads at once. A study, and a data set with the trainers over it, belong to one
+ *            thread at a time.
  * Long calls take a nullable `const ren_run_options *`: progress, cancel, deadline, memory limit of that call alone.
  * Structures that a caller fills start with `struct_size` and are set by their `_INIT` macro or `_init` function;
  *            fields are only ever appended.
@@ -487,6 +488,131 @@ REN_API ren_status ren_report_write(const ren_result *result, const ren_volume *
 /* The card of a model file as JSON: kind, architecture, regions, preset, parameters, FLOP, session bytes, training
  * record. */
 REN_API ren_status ren_model_describe(ren_context *context, const char *path, ren_text **json) REN_CHECKED;
+
+/* --------------------------------------------------------------------------------------------- data sets, trainers */
+
+/*
+ * Training an expert by hand, as the jobs of a study do it:
+ *
+ *     data set    which scans there are, of which patient, with which label; each is prepared once
+ *     split       which of them to train on, and which to validate on
+ *     trainer     one network for one region, from these lists to an expert
+ *
+ * A data set and the trainers over it belong together to one thread at a time, and are not touched from the callbacks
+ * of their own calls. Data sets are independent of each other: threads that train at once have one each, on the same
+ * cache folder if they like. The expert that comes out is immutable and shared like any other.
+ */
+typedef struct ren_dataset ren_dataset;
+
+typedef struct ren_dataset_options {
+    size_t struct_size;
+    const char *cache_folder; /* takes the prepared scans, for this and later data sets; made where it is missing (its
+                                 parent must be there). Any number of processes may share it. NULL: nothing is written,
+                                 and prepared scans stay in memory: about 5 bytes a cell, 4.4 MB each at 96 x 96 x 96 */
+    const ren_preset *preset; /* NULL: lung */
+    size_t memory;            /* bytes of regions out of the cache folder to keep in memory; 0: 512 MiB. Another number
+                                 changes how often files are read, and nothing else */
+} ren_dataset_options;
+
+REN_API ren_status ren_dataset_options_init(ren_dataset_options *options, size_t size) REN_CHECKED;
+
+/* An empty data set; `options` may be NULL: all defaults. Errors: REN_E_INVALID (the preset), REN_E_IO (the folder),
+ * REN_E_MEMORY, REN_E_LIMIT. */
+REN_API ren_status ren_dataset_create(ren_context *context, const ren_dataset_options *options,
+                                      ren_dataset **out) REN_CHECKED;
+REN_API void ren_dataset_free(ren_dataset *dataset);
+
+/* Adds a scan at the end, by the paths of its CT and lobes, which are read when it is prepared. `patient` and `scan`
+ * are names in printable UTF-8, all strings are copied; `label` is 0 or 1 (ILD). A pair of patient and scan that is
+ * there already, a bad name or label: REN_E_INVALID. A failure leaves the data set as it was. */
+REN_API ren_status ren_dataset_add_files(ren_dataset *dataset, const char *patient, const char *scan, const char *ct,
+                                         const char *lobes, int32_t label) REN_CHECKED;
+/* Adds a scan that the host has prepared from its own volumes; it is held, not copied. One of another preset than the
+ * data set's is REN_E_DATA; else as ren_dataset_add_files. */
+REN_API ren_status ren_dataset_add_scan(ren_dataset *dataset, const char *patient, const char *scan,
+                                        const ren_scan *prepared, int32_t label) REN_CHECKED;
+
+/* Scans are numbered from 0 in the order they were added. Out of range: NULL, and -1 for the label. */
+REN_API int32_t ren_dataset_count(const ren_dataset *dataset);
+REN_API const char *ren_dataset_patient(const ren_dataset *dataset, int32_t index);
+REN_API const char *ren_dataset_scan_name(const ren_dataset *dataset, int32_t index);
+REN_API int32_t ren_dataset_label(const ren_dataset *dataset, int32_t index);
+
+/* Reads and prepares what is not prepared yet (stage "preparing"); a trainer does the same for its own lists. A scan
+ * that the input rules refuse ends the call with its error, which names patient, scan and file; what was prepared
+ * before it stays so, as after a cancel: the next call goes on from there. */
+REN_API ren_status ren_dataset_prepare(ren_dataset *dataset, const ren_run_options *run) REN_CHECKED;
+/* The prepared scan, for ren_expert_predict; the caller ends it with ren_scan_free. */
+REN_API ren_status ren_dataset_scan(ren_dataset *dataset, int32_t index, const ren_run_options *run,
+                                    ren_scan **out) REN_CHECKED;
+
+enum { REN_SET_TRAINING = 0, REN_SET_VALIDATION = 1, REN_SET_TEST = 2 };
+
+typedef struct ren_split_options {
+    size_t struct_size;
+    uint64_t seed;
+    double validation; /* share of the patients that are not in the test set, above 0 and below 1; 0: 0.2 */
+    int32_t folds;     /* 0: no test set; 2 to 50: the patients are dealt to so many folds ... */
+    int32_t fold;      /* ... and those of this one, counted from 0, are the test set */
+} ren_split_options;
+
+REN_API ren_status ren_split_options_init(ren_split_options *options, size_t size) REN_CHECKED;
+
+/* The scans of one set (REN_SET_*), rising, into `indices`, which has room for `capacity` of them: at least
+ * ren_dataset_count. Patients are divided, not scans, and those with a positive scan apart from the others. Equal
+ * options and the same scans in the same order give equal sets, which are also those of a study with this seed and
+ * table. A set with patients of one label only is REN_E_DATA. `options` may be NULL. */
+REN_API ren_status ren_dataset_split(const ren_dataset *dataset, const ren_split_options *options, int32_t set,
+                                     int32_t *indices, size_t capacity, size_t *count) REN_CHECKED;
+
+/* One network that is to be trained for one region. */
+typedef struct ren_trainer ren_trainer;
+
+typedef struct ren_trainer_options {
+    size_t struct_size;
+    const char *arch;   /* "cnn"; NULL: the configuration's own, or else cnn */
+    const char *config; /* JSON object with the keys of an entry of a study's `experts` (docs/study.md): epochs, batch,
+                           lr, schedule, early_stopping, augmentation, ..., and the network's own. What is left out
+                           takes the published value; input_size is the preset's. NULL: all published */
+    ren_dataset *dataset;
+    int32_t region; /* REN_REGION_* */
+    int32_t reserved;
+    const int32_t *training, *validation; /* indices into the data set, for instance of ren_dataset_split; copied */
+    size_t training_count, validation_count;
+    uint64_t seed;      /* of weights, order, dropout and augmentation */
+    const char *folder; /* takes checkpoint.safetensors and history.csv, and is this trainer's alone; made where it is
+                           missing. NULL: nothing is written, and a run that was stopped begins anew */
+} ren_trainer_options;
+
+REN_API ren_status ren_trainer_options_init(ren_trainer_options *options, size_t size) REN_CHECKED;
+
+/* Checks everything that can be known before a scan is read; computes nothing. Strings and lists are copied, the data
+ * set is held: scans may be added to it later. Errors: REN_E_INVALID (the region, an index out of range or twice in a
+ * list), REN_E_DATA (a patient in both lists, a list with one label only), REN_E_FORMAT (the configuration: the key is
+ * named), REN_E_UNSUPPORTED (a network that this version cannot train), REN_E_MEMORY, REN_E_LIMIT. */
+REN_API ren_status ren_trainer_create(ren_context *context, const ren_trainer_options *options,
+                                      ren_trainer **out) REN_CHECKED;
+REN_API void ren_trainer_free(ren_trainer *trainer);
+
+/* Trains to the end (stages "preparing" and "training") and gives the best epoch's expert, with the training record in
+ * its model card; the caller ends it with ren_expert_free. A finished trainer gives the same expert at once.
+ * A call that ended early - cancelled, deadline, killed with its process - goes on from the folder's checkpoint, with
+ * this trainer or an equal one, and ends in the same bits as one that was never stopped. Checkpoints are written
+ * between epochs, at most every ten seconds. The last one stays in the folder: it is the host's to remove when the
+ * expert is saved. Errors: REN_E_STATE where the folder's checkpoint is of another training (network, settings, seed,
+ * region, patients, scans or labels), or somebody else is at work in it for 20 s; REN_E_DATA for a scan that is
+ * refused, where too few scans have the region, or a loss that is not finite; those of reading and preparing scans;
+ * REN_E_CANCELLED, REN_E_DEADLINE, REN_E_MEMORY, REN_E_LIMIT. */
+REN_API ren_status ren_trainer_run(ren_trainer *trainer, const ren_run_options *run, ren_expert **expert) REN_CHECKED;
+
+/* What came of it as JSON: the training record (library, seed, expert, region, training_scans, training_empty,
+ * validation_scans, validation_empty, epochs, best_epoch, stopped, training_auc, training_loss, validation_auc,
+ * validation_loss, validation_accuracy, settings) and "history", a list with an object for each epoch. Numbers without
+ * a value are null. Before the end REN_E_STATE. */
+REN_API ren_status ren_trainer_outcome(const ren_trainer *trainer, ren_text **json) REN_CHECKED;
+/* One number of the outcome, for instance "validation_auc", which weights a gate; NaN for another name, for one without
+ * a value, and before the end. */
+REN_API double ren_trainer_number(const ren_trainer *trainer, const char *name);
 
 /* ------------------------------------------------------------------------------------------------------ studies */
 

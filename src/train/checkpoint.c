@@ -228,12 +228,22 @@ void ren__checkpoint_sweep(const char *folder) {
     closedir(entries);
 }
 
+const char *ren__history_name(enum ren__history_column column) {
+    static const char *const names[REN__HISTORY_COLUMNS] = { "epoch",    "lr",      "train_loss",   "train_auc",
+                                                             "val_loss", "val_auc", "val_accuracy", "best" };
+
+    return names[column];
+}
+
 ren_status ren__history_write(ren_context *context, const char *path, const ren__train_state *state) {
     ren_text *text = NULL;
     ren_status st = ren__text_create(context, &text);
 
     if (st != REN_OK) return st;
-    ren__text_add(text, "epoch,lr,train_loss,train_auc,val_loss,val_auc,val_accuracy,best\n");
+    for (int c = 0; c < REN__HISTORY_COLUMNS; c++) {
+        ren__text_add(text, ren__history_name((enum ren__history_column)c));
+        ren__text_add(text, c + 1 < REN__HISTORY_COLUMNS ? "," : "\n");
+    }
     for (int64_t e = 0; e < state->epoch; e++)
         for (int c = 0; c < REN__HISTORY_COLUMNS; c++) {
             ren__text_add_number(text, state->history[e][c], 9);

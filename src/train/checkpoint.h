@@ -23,6 +23,9 @@ enum ren__history_column {
 
 typedef double ren__history_row[REN__HISTORY_COLUMNS];
 
+/* "epoch", "lr", ...: the column's name in history.csv. */
+const char *ren__history_name(enum ren__history_column column);
+
 typedef struct ren__train_state {
     ren__weights *weights, *best; /* of the best epoch so far; the same parameters */
     ren__optimiser *optimiser;    /* for the trained parameters, in the weights' order */

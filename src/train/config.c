@@ -315,7 +315,7 @@ void ren__study_config_free(ren__study_config *config) {
     ren_context *context = config->context;
 
     for (int32_t i = 0; i < config->expert_count; i++)
-        json_decref(config->expert[i].network);
+        ren__expert_entry_end(&config->expert[i]);
     ren__free(config->expert);
     ren__free(config->gate);
     ren__free(config->mixture);

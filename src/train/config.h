@@ -8,19 +8,12 @@
 #define REN_TRAIN_CONFIG_H
 
 #include "nets/nets.h"
-#include "train/trainer.h"
+#include "train/expert_entry.h"
 
 enum { REN__NAME_LENGTH = 48, REN__MODEL_NAME_SIZE = 2 * REN__NAME_LENGTH };
 enum { REN__FOLDS_MAX = 50, REN__ENTRIES_MAX = 32 };
 
 enum ren__protocol { REN__PROTOCOL_DEFAULT, REN__PROTOCOL_PAPER };
-
-typedef struct ren__expert_entry {
-    const char *name;
-    const ren__net *net;
-    ren__train_settings settings;
-    json_t *network; /* its settings, input_size among them; owned */
-} ren__expert_entry;
 
 typedef struct ren__gate_entry {
     const char *name;

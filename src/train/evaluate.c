@@ -142,7 +142,8 @@ static ren_status predict_fold(ren__evaluation *evaluation, int32_t index, ren__
     ren_status st = REN_OK;
 
     REN_CALLOC(work.scans, (size_t)study->cohort->count);
-    work.count = ren__split_scans(study->split, study->cohort, work.fold, REN__SET_TEST, work.scans);
+    work.count = ren__split_scans(study->split, study->cohort->patient, study->cohort->count, work.fold, REN__SET_TEST,
+                                  work.scans);
     REN_CALLOC(work.probability, singles * (size_t)work.count);
     for (int32_t model = 0; model < config->model_count; model++) {
         if (config->model[model].mixture >= 0) {

@@ -10,6 +10,7 @@
 #include "train/metrics.h"
 #include "train/study.h"
 #include "train/study_files.h"
+#include "train/trainer_handle.h"
 
 #define DONE_FILE       "done.json"
 #define MODEL_FILE      "model.safetensors"
@@ -151,39 +152,13 @@ static uint64_t job_seed(uint64_t seed, const char *id) {
     return (uint64_t)out[1] << 32 | out[0];
 }
 
-static const char *stop_name(ren__stop_reason reason) {
-    switch (reason) {
-    case REN__STOP_PATIENCE:
-        return "patience";
-    case REN__STOP_GAP:
-        return "gap";
-    default:
-        return "epochs";
-    }
-}
-
-/* How the expert was trained: in its model file, and the beginning of done.json. */
-static ren_status make_record(const ren_study *study, const ren__job *job, const ren__train_outcome *outcome,
-                              json_t **out) {
+/* What the training record says of the study. */
+static json_t *job_origin(const ren_study *study, const ren__job *job) {
     const ren__study_config *config = study->config;
-    const ren__study_model *model = &config->model[job->model];
-    json_t *settings = ren__train_settings_json(&config->expert[model->expert].settings);
-    ren_status st = ren__json_checked(settings);
 
-    if (st != REN_OK) return st;
-    json_t *record = json_pack(
-        "{s:s, s:s, s:s, s:I, s:i, s:i, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:I, s:I, s:s, s:f, s:f, s:o}", "library",
-        ren_version(), "study", config->study, "job", job->id, "seed", (json_int_t)config->seed, "fold", (int)job->fold,
-        "folds", (int)config->folds, "protocol", config->protocol == REN__PROTOCOL_PAPER ? "paper" : "default",
-        "expert", config->expert[model->expert].name, "region", ren_region_name(model->region), "training_scans",
-        (int)outcome->training_samples, "training_empty", (int)outcome->training_empty, "validation_scans",
-        (int)outcome->validation_samples, "validation_empty", (int)outcome->validation_empty, "epochs",
-        (json_int_t)outcome->epochs, "best_epoch", (json_int_t)outcome->best_epoch, "stopped",
-        stop_name(outcome->stopped), "training_auc", outcome->training_auc, "training_loss", outcome->training_loss,
-        "settings", settings);
-    if (!record) return ren__json_checked(NULL);
-    *out = record;
-    return REN_OK;
+    return json_pack("{s:s, s:s, s:I, s:i, s:i, s:s}", "study", config->study, "job", job->id, "seed",
+                     (json_int_t)config->seed, "fold", (int)job->fold, "folds", (int)config->folds, "protocol",
+                     config->protocol == REN__PROTOCOL_PAPER ? "paper" : "default");
 }
 
 /* The expert's predictions for the fold's validation scans, by the code that predicts everywhere else. */
@@ -210,13 +185,12 @@ out:
     return st;
 }
 
-/* From trained weights to a finished job. */
-static ren_status store_expert(ren_study *study, const ren__job *job, const ren__train_task *task,
-                               const ren__train_outcome *outcome, ren__run *run) {
-    const ren__study_model *model = &study->config->model[job->model];
+/* From the trained expert to a finished job; `scans` are the fold's for validation. */
+static ren_status store_expert(ren_study *study, const ren__job *job, const ren_trainer *trainer, const int32_t *scans,
+                               int32_t count, ren__run *run) {
+    const ren_expert *expert = ren__trainer_expert(trainer);
     ren__predictions validation = { .context = study->context };
-    ren_expert *expert = NULL;
-    json_t *record = NULL;
+    json_t *done = json_copy((json_t *)(uintptr_t)ren__trainer_record(trainer)); /* counts references, no more */
     char *path = ren__job_path(study, job, MODEL_FILE), *checkpoint = ren__job_path(study, job, REN__CHECKPOINT_FILE);
     ren_status st = REN_OK;
 
@@ -224,16 +198,13 @@ static ren_status store_expert(ren_study *study, const ren__job *job, const ren_
         st = ren__out_of_memory();
         goto out;
     }
-    REN_TRY(make_record(study, job, outcome, &record));
-    REN_TRY(ren__expert_adopt(study->context, task->net, task->network, outcome->weights, model->region,
-                              &study->config->preset, record, &expert));
-    REN_TRY(predict_validation(study, job, expert, task->validation, task->validation_count, run, &validation));
+    REN_TRY(ren__json_checked(done));
+    REN_TRY(predict_validation(study, job, expert, scans, count, run, &validation));
     REN_TRY(ren_expert_save(expert, path));
-    REN_TRY(ren__job_finish(study, job, &validation, record));
+    REN_TRY(ren__job_finish(study, job, &validation, done));
     ren__file_remove(checkpoint); /* three times the model's size, and no longer of use */
 out:
-    ren_expert_free(expert);
-    json_decref(record);
+    json_decref(done);
     ren__predictions_free(&validation);
     ren__free(checkpoint);
     ren__free(path);
@@ -245,40 +216,49 @@ static void stage_part(ren__run *run, double begin, double end) {
     run->stage_end = end;
 }
 
-static ren_status run_expert(ren_study *study, const ren__job *job, ren__run *run) {
+/* The scans of one of the fold's sets, in the data set's order, which is the table's; ren__free ends the list. */
+static ren_status list_scans(const ren_study *study, int32_t fold, enum ren__set set, int32_t **scans, int32_t *count) {
     ren_context *context = study->context;
-    const ren__study_model *model = &study->config->model[job->model];
-    const ren__expert_entry *entry = &study->config->expert[model->expert];
-    const size_t scans = (size_t)study->cohort->count;
-    ren__train_outcome outcome = { 0 };
-    int32_t *training = NULL, *validation = NULL;
-    char *folder = ren__job_path(study, job, "");
+    const ren__cohort *cohort = study->cohort;
     ren_status st = REN_OK;
 
-    if (!folder) return ren__out_of_memory();
-    REN_CALLOC(training, scans);
-    REN_CALLOC(validation, scans);
-    const ren__train_task task = {
-        .net = entry->net,
-        .network = entry->network,
-        .settings = &entry->settings,
-        .dataset = study->dataset,
-        .region = model->region,
-        .training = training,
-        .validation = validation,
-        .training_count = ren__split_scans(study->split, study->cohort, job->fold, REN__SET_TRAINING, training),
-        .validation_count = ren__split_scans(study->split, study->cohort, job->fold, REN__SET_VALIDATION, validation),
-        .seed = job_seed(study->config->seed, job->id),
-        .folder = folder,
-    };
-    stage_part(run, 0.0, 0.95);
-    REN_TRY(ren__train(context, &task, run, &outcome));
-    stage_part(run, 0.95, 1.0);
-    REN_TRY(store_expert(study, job, &task, &outcome, run));
+    REN_CALLOC(*scans, (size_t)cohort->count);
+    *count = ren__split_scans(study->split, cohort->patient, cohort->count, fold, set, *scans);
 out:
-    ren__weights_release(outcome.weights);
+    return st;
+}
+
+static ren_status run_expert(ren_study *study, const ren__job *job, ren__run *run) {
+    const ren__study_model *model = &study->config->model[job->model];
+    ren_trainer *trainer = NULL;
+    int32_t *training = NULL, *validation = NULL, training_count, validation_count;
+    json_t *origin = job_origin(study, job);
+    char *folder = ren__job_path(study, job, "");
+    ren_status st = folder ? ren__json_checked(origin) : ren__out_of_memory();
+
+    if (st != REN_OK) goto out;
+    REN_TRY(list_scans(study, job->fold, REN__SET_TRAINING, &training, &training_count));
+    REN_TRY(list_scans(study, job->fold, REN__SET_VALIDATION, &validation, &validation_count));
+    const ren__trainer_parts parts = { .entry = &study->config->expert[model->expert],
+                                       .dataset = study->dataset,
+                                       .region = model->region,
+                                       .training = training,
+                                       .validation = validation,
+                                       .training_count = (size_t)training_count,
+                                       .validation_count = (size_t)validation_count,
+                                       .seed = job_seed(study->config->seed, job->id),
+                                       .folder = folder,
+                                       .origin = origin };
+    REN_TRY(ren__trainer_make(study->context, &parts, &trainer));
+    stage_part(run, 0.0, 0.95);
+    REN_TRY(ren__trainer_train(trainer, run));
+    stage_part(run, 0.95, 1.0);
+    REN_TRY(store_expert(study, job, trainer, validation, validation_count, run));
+out:
+    ren_trainer_free(trainer);
     ren__free(validation);
     ren__free(training);
+    json_decref(origin);
     ren__free(folder);
     return st;
 }

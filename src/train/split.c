@@ -92,17 +92,17 @@ static void fill_fold(const ren__split_options *options, stratum *work, int32_t 
     }
 }
 
-static ren_status check_fold(const ren__split *split, const int32_t *labels, int32_t fold) {
+static ren_status check_fold(const ren__split *split, const int32_t *labels, int32_t fold, int tested) {
     int32_t counts[REN__SET_COUNT][2] = { { 0 } };
 
     for (int32_t patient = 0; patient < split->patients; patient++)
         counts[split->set[(size_t)fold * (size_t)split->patients + (size_t)patient]][labels[patient] != 0]++;
-    for (int32_t set = 0; set < REN__SET_COUNT; set++)
+    for (int32_t set = 0; set < (tested ? REN__SET_COUNT : REN__SET_TEST); set++)
         if (counts[set][0] == 0 || counts[set][1] == 0)
             return ren__error(REN_E_DATA,
                               "fold %d: the %s set has %d patients of label 0 and %d of label 1, each needs one at "
-                              "least: take fewer folds or more patients",
-                              fold, set_names[set], counts[set][0], counts[set][1]);
+                              "least: take %smore patients",
+                              fold, set_names[set], counts[set][0], counts[set][1], tested ? "fewer folds or " : "");
     return REN_OK;
 }
 
@@ -112,16 +112,19 @@ ren_status ren__split_make(ren_context *context, const ren__split_options *optio
     ren__split *split = NULL;
     int32_t *held_out = NULL;
     stratum work = { .labels = labels, .patients = patients };
+    const int tested = options->folds > 0;
 
     *out = NULL;
     REN_CALLOC(held_out, (size_t)patients);
     REN_CALLOC(work.list, (size_t)patients);
     work.held_out = held_out;
-    REN_TRY(allocate(context, options->folds, patients, &split));
-    deal(options, &work, held_out);
-    for (int32_t fold = 0; fold < options->folds; fold++) {
+    REN_TRY(allocate(context, tested ? options->folds : 1, patients, &split));
+    for (int32_t patient = 0; patient < patients; patient++)
+        held_out[patient] = -1;
+    if (tested) deal(options, &work, held_out);
+    for (int32_t fold = 0; fold < split->folds; fold++) {
         fill_fold(options, &work, fold, split->set + (size_t)fold * (size_t)patients);
-        REN_TRY(check_fold(split, labels, fold));
+        REN_TRY(check_fold(split, labels, fold, tested));
     }
     *out = split;
     split = NULL;
@@ -132,13 +135,13 @@ out:
     return st;
 }
 
-int32_t ren__split_scans(const ren__split *split, const ren__cohort *cohort, int32_t fold, enum ren__set set,
-                         int32_t *scans) {
+int32_t ren__split_scans(const ren__split *split, const int32_t *patient, int32_t scan_count, int32_t fold,
+                         enum ren__set set, int32_t *scans) {
     const uint8_t *of = split->set + (size_t)fold * (size_t)split->patients;
     int32_t count = 0;
 
-    for (int32_t scan = 0; scan < cohort->count; scan++)
-        if (of[cohort->patient[scan]] == set) scans[count++] = scan;
+    for (int32_t scan = 0; scan < scan_count; scan++)
+        if (of[patient[scan]] == set) scans[count++] = scan;
     return count;
 }
 
@@ -256,7 +259,7 @@ ren_status ren__split_read(ren_context *context, const char *path, const ren__co
     }
     REN_TRY(check_scans(list, path, cohort, seen));
     for (int32_t fold = 0; fold < folds; fold++)
-        REN_TRY(check_fold(split, cohort->patient_label, fold));
+        REN_TRY(check_fold(split, cohort->patient_label, fold, 1));
     *out = split;
     split = NULL;
 out:

@@ -20,7 +20,7 @@ typedef struct ren__split {
 } ren__split;
 
 typedef struct ren__split_options {
-    int32_t folds;
+    int32_t folds;     /* 0: no test set, and one "fold" of training and validation; protocol default */
     double validation; /* share of the training patients; protocol default */
     int32_t stratified;
     enum ren__protocol protocol;
@@ -44,8 +44,8 @@ ren_status ren__split_write(ren_context *context, const ren__split *split, const
 ren_status ren__split_read(ren_context *context, const char *path, const ren__cohort *cohort, int32_t folds,
                            ren__split **out) REN_CHECKED;
 
-/* The scans of a set in the table's order; `scans` has room for the cohort. Gives how many. */
-int32_t ren__split_scans(const ren__split *split, const ren__cohort *cohort, int32_t fold, enum ren__set set,
-                         int32_t *scans);
+/* The scans of a set in the table's order; `patient` is that of each scan, `scans` has room for all. Gives how many. */
+int32_t ren__split_scans(const ren__split *split, const int32_t *patient, int32_t count, int32_t fold,
+                         enum ren__set set, int32_t *scans);
 
 #endif

@@ -56,7 +56,7 @@ void ren_study_free(ren_study *study) {
     if (!study) return;
     ren_context *context = study->context;
 
-    ren__dataset_free(study->dataset);
+    ren_dataset_free(study->dataset);
     ren__free(study->split);
     ren__cohort_free(study->cohort);
     ren__free(study->job);
@@ -75,14 +75,26 @@ static ren__split_options split_options(const ren__study_config *config) {
                                  .seed = config->seed };
 }
 
+/* Kept by the study only when it has all scans. */
 static ren_status create_dataset(ren_study *study) {
     ren_context *context = study->context;
     char *scans = ren__path_join(context, study->folder, "scans");
-    ren_status st;
+    const ren_dataset_options options = { .struct_size = sizeof options,
+                                          .cache_folder = scans,
+                                          .preset = &study->config->preset };
+    ren_dataset *dataset = NULL;
+    ren_status st = REN_OK;
 
     if (!scans) return ren__out_of_memory();
-    st = ren__dataset_create(context, scans, &study->config->preset, study->cohort->item, study->cohort->count, 0,
-                             &study->dataset);
+    REN_TRY(ren_dataset_create(context, &options, &dataset));
+    for (int32_t i = 0; i < study->cohort->count; i++) {
+        const ren__dataset_item *item = &study->cohort->item[i];
+        REN_TRY(ren_dataset_add_files(dataset, item->patient, item->scan, item->image, item->lobes, item->label));
+    }
+    study->dataset = dataset;
+    dataset = NULL;
+out:
+    ren_dataset_free(dataset);
     ren__free(scans);
     return st;
 }

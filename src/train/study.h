@@ -17,9 +17,6 @@
 
 #include "train/predictions.h"
 
-/* How long to wait for a process that is at work on the same job: it may just have been killed. */
-#define REN__LOCK_PATIENCE 20.0
-
 /* One job trains one expert on one region of one fold, or fits one mixture's gate on one fold. */
 typedef struct ren__job {
     char id[REN__MODEL_NAME_SIZE + 16]; /* "fold0.cnn.LUL", "fold0.ren" */
@@ -36,7 +33,7 @@ struct ren_study {
     int32_t job_count;
     ren__cohort *cohort; /* these three: NULL until ren__study_need_data */
     ren__split *split;
-    ren__dataset *dataset;
+    ren_dataset *dataset;
 };
 
 /* Reads table and split where that was not done yet: a stored evaluation can be had without the data. */

@@ -21,6 +21,9 @@ void ren__file_remove(const char *path);
  * cannot be written is no reason to stop a study: failures are passed over. */
 void ren__log_append(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* How long to wait for a process that is at work in the same folder: it may just have been killed. */
+#define REN__LOCK_PATIENCE 20.0
+
 /* Locks a folder against other processes until ren__folder_unlock or the end of this one, however it ends. Waits for
  * `patience` seconds: a process that was killed may take a while to die. Then REN_E_STATE; `run` (nullable) may end the
  * wait earlier. */

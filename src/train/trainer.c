@@ -8,7 +8,6 @@
 
 #include "base/random.h"
 #include "moe/model_file.h"
-#include "train/checkpoint.h"
 #include "train/metrics.h"
 #include "train/study_files.h"
 
@@ -56,7 +55,7 @@ static int32_t label_of(const trainer *t, int32_t index) {
 
 static ren_status check_samples(const trainer *t, const int32_t *indices, int32_t count) {
     for (int32_t i = 0; i < count; i++) {
-        if (indices[i] < 0 || indices[i] >= ren__dataset_count(t->task->dataset))
+        if (indices[i] < 0 || indices[i] >= ren_dataset_count(t->task->dataset))
             return ren__error(REN_E_INVALID, "training: sample %d is not in the data set", (int)indices[i]);
         if (label_of(t, indices[i]) != 0 && label_of(t, indices[i]) != 1)
             return ren__error(REN_E_DATA, "training: label %d of sample %d is neither 0 nor 1",
@@ -108,7 +107,7 @@ static double probability_of(const float logits[2]) {
 /* The network's input of one sample in one epoch. */
 static ren_status fill_augmented(trainer *t, int32_t index, uint32_t epoch, float *values) {
     const int64_t *size = ren__dataset_preset(t->task->dataset)->size;
-    ren__dataset *dataset = t->task->dataset;
+    ren_dataset *dataset = t->task->dataset;
     ren__augment_change change;
 
     ren__augment_draw(&t->settings->augmentation, t->task->seed, epoch, (uint32_t)index, size, &change);
@@ -500,7 +499,7 @@ out:
 }
 
 static void give_outcome(trainer *t, ren__train_outcome *out) {
-    const ren__train_state *s = &t->state;
+    ren__train_state *s = &t->state;
     const double *row = s->history[s->early_stop.best_epoch - 1];
 
     *out = (ren__train_outcome){ .weights = ren__weights_retain(s->best),
@@ -515,7 +514,15 @@ static void give_outcome(trainer *t, ren__train_outcome *out) {
                                  .training_samples = t->training.count,
                                  .validation_samples = t->validation.count,
                                  .training_empty = t->training.empty,
-                                 .validation_empty = t->validation.empty };
+                                 .validation_empty = t->validation.empty,
+                                 .history = s->history };
+    s->history = NULL;
+}
+
+void ren__train_outcome_end(ren__train_outcome *outcome) {
+    ren__weights_release(outcome->weights);
+    ren__free(outcome->history);
+    *outcome = (ren__train_outcome){ .weights = NULL };
 }
 
 ren_status ren__train(ren_context *context, const ren__train_task *task, ren__run *run, ren__train_outcome *out) {

@@ -13,6 +13,7 @@
 
 #include "graph/weights.h"
 #include "nets/nets.h"
+#include "train/checkpoint.h"
 #include "train/dataset.h"
 #include "train/early_stop.h"
 #include "train/optimiser.h"
@@ -60,7 +61,7 @@ typedef struct ren__train_task {
     const ren__net *net;
     const json_t *network; /* the network's settings; NULL: defaults */
     const ren__train_settings *settings;
-    ren__dataset *dataset;                /* its preset.size must be the network's */
+    ren_dataset *dataset;                 /* its preset.size must be the network's */
     int32_t region;                       /* REN_REGION_* */
     const int32_t *training, *validation; /* indices into the data set */
     int32_t training_count, validation_count;
@@ -73,7 +74,7 @@ typedef struct ren__train_task {
 
 /* What came of it. Samples whose region is empty (a resected lobe) took no part and are counted. */
 typedef struct ren__train_outcome {
-    ren__weights *weights; /* of the best epoch; the caller releases them */
+    ren__weights *weights; /* of the best epoch; ren__train_outcome_end drops them */
     int64_t epochs;        /* that ran, over all calls */
     int64_t best_epoch;    /* from 1 */
     ren__stop_reason stopped;
@@ -82,7 +83,11 @@ typedef struct ren__train_outcome {
     double validation_accuracy;             /* at 0.5 */
     int32_t training_samples, validation_samples;
     int32_t training_empty, validation_empty;
+    ren__history_row *history; /* a row an epoch */
 } ren__train_outcome;
+
+/* Drops weights and history, if there are any. */
+void ren__train_outcome_end(ren__train_outcome *outcome);
 
 /*
  * Trains to the end, going on from folder's checkpoint where there is one. A checkpoint of another task (settings,

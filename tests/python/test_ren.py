@@ -101,6 +101,9 @@ class Basics(unittest.TestCase):
             (ren._native.PresetStruct, "ren_preset"),
             (ren._native.ExpertOptions, "ren_expert_options"),
             (ren._native.GateOptions, "ren_gate_options"),
+            (ren._native.DatasetOptions, "ren_dataset_options"),
+            (ren._native.SplitOptions, "ren_split_options"),
+            (ren._native.TrainerOptions, "ren_trainer_options"),
         ]
         lines = [f'printf("%zu\\n", sizeof({name}));' for _, name in pairs]
         source = '#include <stdio.h>\n#include "ren.h"\nint main(void) { ' + " ".join(lines) + " return 0; }\n"
@@ -345,6 +348,86 @@ class Stopping(unittest.TestCase):
             mixture.predict(*pair, progress=interrupt)
         self.assertIs(signal.getsignal(signal.SIGINT), handler)
         mixture.predict(*pair)
+
+
+class Training(unittest.TestCase):
+    SETTINGS = {"epochs": 2, "batch": 2, "augmentation": False}
+
+    def dataset(self, **arguments: object) -> ren.Dataset:
+        dataset = ren.Dataset(preset=ren.Preset(size=(24, 24, 24)), **arguments)
+        for row in Cohort.table:
+            stem = f"{Cohort.folder.name}/phantom/{row['patient']}/{row['scan']}"
+            dataset.add_files(row["patient"], row["scan"], stem + ".nii.gz", stem + "_lobes.nii.gz", int(row["label"]))
+        return dataset
+
+    def test_items_and_split(self) -> None:
+        dataset = self.dataset()
+        self.assertEqual(len(dataset), len(Cohort.table))
+        self.assertEqual([item.patient for item in dataset], [row["patient"] for row in Cohort.table])
+        self.assertEqual(dataset[-1], dataset[len(dataset) - 1])
+        split = dataset.split(3, validation=0.5)
+        self.assertEqual(split, dataset.split(3, validation=0.5))
+        self.assertEqual(sorted(split.training + split.validation), list(range(len(dataset))))
+        self.assertEqual({dataset[i].label for i in split.validation}, {0, 1})
+        folds = [dataset.split(3, validation=0.5, folds=2, fold=fold) for fold in range(2)]
+        self.assertEqual(sorted(folds[0].test + folds[1].test), list(range(len(dataset))))
+        for bad in ({"validation": 1.0}, {"folds": 1}, {"folds": 2, "fold": 2}):
+            with self.assertRaises(ren.InvalidArgument):
+                dataset.split(**bad)
+        with self.assertRaises(ren.InvalidArgument):
+            dataset.add_files(*dataset[0][:2], "ct.nii", "lobes.nii", 1)
+
+    def test_files_and_scans_train_to_the_same_bits(self) -> None:
+        files = self.dataset(cache_folder=Cohort.folder.name + "/prepared")
+        files.prepare()
+        scans = ren.Dataset(preset=ren.Preset(size=(24, 24, 24)))
+        for i, item in enumerate(files):
+            scans.add_scan(item.patient, item.scan, files.scan(i), item.label)
+        training, validation, _ = files.split(1, validation=0.5)
+        paths = []
+        for dataset in (files, scans):
+            trainer = ren.Trainer(dataset, "left_lung", training, validation, config=self.SETTINGS, seed=7)
+            with self.assertRaises(ren.StateError):
+                trainer.outcome
+            expert = trainer.run()
+            paths.append(Path(Cohort.folder.name) / f"trained{len(paths)}.safetensors")
+            expert.save(paths[-1])
+            self.assertEqual(expert.region, "left_lung")
+            self.assertAlmostEqual(sum(expert.predict(dataset.scan(validation[0]))), 1.0, places=5)
+            outcome = trainer.outcome
+            self.assertEqual([row["epoch"] for row in outcome["history"]], [1, 2])
+            self.assertEqual(outcome["training_scans"], len(training))
+            record = ren.describe_model(paths[-1])["training_record"]
+            self.assertEqual(record["validation_auc"], outcome["validation_auc"])
+        self.assertEqual(paths[0].read_bytes(), paths[1].read_bytes())
+
+    def test_stopped_and_resumed(self) -> None:
+        dataset = self.dataset(cache_folder=Cohort.folder.name + "/prepared")
+        training, validation, _ = dataset.split(1, validation=0.5)
+        folder = Cohort.folder.name + "/trainer"
+
+        def trainer(folder: object) -> ren.Trainer:
+            return ren.Trainer(dataset, 0, training, validation, config=self.SETTINGS, seed=1, folder=folder)
+
+        with self.assertRaises(ren.Cancelled):
+            seen: "list[str]" = []
+            trainer(folder).run(progress=lambda stage, _: seen.append(stage), cancel=lambda: "training" in seen)
+        stopped = trainer(folder)
+        stopped.run()
+        whole = trainer(None)
+        whole.run()
+        self.assertEqual(stopped.outcome, whole.outcome)
+        self.assertTrue((Path(folder) / "history.csv").exists())
+
+    def test_unusable_lists_are_refused(self) -> None:
+        dataset = self.dataset()
+        training, validation, _ = dataset.split(1, validation=0.5)
+        with self.assertRaises(ren.DataError):
+            ren.Trainer(dataset, 0, training, validation + training[:1])
+        with self.assertRaises(ren.InvalidArgument):
+            ren.Trainer(dataset, 0, training, [len(dataset)])
+        with self.assertRaises(ren.FormatError):
+            ren.Trainer(dataset, 0, training, validation, config={"epoch": 3})
 
 
 CONFIG = """\

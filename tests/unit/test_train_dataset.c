@@ -58,7 +58,7 @@ out:
 
 static ren_status round_trip(ren_context *context, int32_t kind) {
     ren_status st = REN_OK;
-    ren__dataset *dataset = NULL;
+    ren_dataset *dataset = NULL;
     ren_scan *direct = NULL, *made = NULL, *read = NULL;
     ren_preset preset = cohort_preset();
     char folder[TEST_PATH];
@@ -68,7 +68,7 @@ static ren_status round_trip(ren_context *context, int32_t kind) {
     REN_TRY(prepare(context, &people.item[0], &preset, &direct));
     CHECK(direct->warning_count >= 1);
     CHECK_INT(direct->voxels[REN_REGION_RML], 0);
-    REN_TRY(ren__dataset_create(context, fresh_folder(folder), &preset, people.item, 2, 0, &dataset));
+    REN_TRY(cohort_dataset(context, fresh_folder(folder), &preset, people.item, 2, 0, &dataset));
     REN_TRY(ren__dataset_scan(dataset, 0, NULL, &made)); /* prepares and stores */
     REN_TRY(ren__dataset_scan(dataset, 0, NULL, &read));
     CHECK(made != read);
@@ -78,7 +78,7 @@ out:
     ren_scan_free(direct);
     ren_scan_free(made);
     ren_scan_free(read);
-    ren__dataset_free(dataset);
+    ren_dataset_free(dataset);
     return st;
 }
 
@@ -94,7 +94,7 @@ static ren_status test_the_cache_keeps_the_papers_preset(ren_context *context) {
 static ren_status test_regions_are_the_same_under_every_budget(ren_context *context) {
     static const size_t budgets[3] = { 1, 9000, 0 };
     ren_status st = REN_OK;
-    ren__dataset *dataset = NULL;
+    ren_dataset *dataset = NULL;
     ren_scan *scan = NULL;
     ren_preset preset = cohort_preset();
     float *wanted = NULL, *values = NULL;
@@ -108,7 +108,7 @@ static ren_status test_regions_are_the_same_under_every_budget(ren_context *cont
     REN_TRY(cohort_make(context, 3, 0, &people));
     fresh_folder(folder);
     for (int b = 0; b < 3; b++) {
-        REN_TRY(ren__dataset_create(context, folder, &preset, people.item, 3, budgets[b], &dataset));
+        REN_TRY(cohort_dataset(context, folder, &preset, people.item, 3, budgets[b], &dataset));
         for (int i = 0; i < 12; i++) {
             const int32_t index = i * 5 % 3, region = i % REN_REGION_COUNT;
             REN_TRY(ren__dataset_scan(dataset, index, NULL, &scan));
@@ -120,12 +120,12 @@ static ren_status test_regions_are_the_same_under_every_budget(ren_context *cont
             ren_scan_free(scan);
             scan = NULL;
         }
-        ren__dataset_free(dataset);
+        ren_dataset_free(dataset);
         dataset = NULL;
     }
 out:
     ren_scan_free(scan);
-    ren__dataset_free(dataset);
+    ren_dataset_free(dataset);
     ren__free(values);
     ren__free(wanted);
     return st;
@@ -134,7 +134,7 @@ out:
 static ren_status test_memory_keeps_to_the_budget(ren_context *context) {
     enum { BUDGET = 16384 };
     ren_status st = REN_OK;
-    ren__dataset *dataset = NULL;
+    ren_dataset *dataset = NULL;
     ren_preset preset = cohort_preset();
     float *values = NULL;
     char folder[TEST_PATH];
@@ -142,7 +142,7 @@ static ren_status test_memory_keeps_to_the_budget(ren_context *context) {
     values = ren__alloc_array(context, CELLS, sizeof *values);
     CHECK_MEMORY(values);
     REN_TRY(cohort_make(context, 8, 0, &people));
-    REN_TRY(ren__dataset_create(context, fresh_folder(folder), &preset, people.item, 8, BUDGET, &dataset));
+    REN_TRY(cohort_dataset(context, fresh_folder(folder), &preset, people.item, 8, BUDGET, &dataset));
     REN_TRY(ren__dataset_prepare(dataset, NULL, 0, NULL));
     const size_t before = ren_context_memory_used(context);
     for (int32_t i = 0; i < 8 * REN_REGION_COUNT; i++)
@@ -150,36 +150,32 @@ static ren_status test_memory_keeps_to_the_budget(ren_context *context) {
     CHECK(ren_context_memory_used(context) > before);
     CHECK(ren_context_memory_used(context) <= before + BUDGET + 64 * 128); /* and what the allocator adds to a block */
 out:
-    ren__dataset_free(dataset);
+    ren_dataset_free(dataset);
     ren__free(values);
     return st;
 }
 
 static ren_status test_patients_are_numbered(ren_context *context) {
     ren_status st = REN_OK;
-    ren__dataset *dataset = NULL;
+    ren_dataset *dataset = NULL;
     char folder[TEST_PATH];
     static const ren__dataset_item items[5] = { { "zoe", "1", "a", "b", 1 },
                                                 { "al", "1", "a", "b", 0 },
                                                 { "zoe", "2", "a", "b", 1 },
                                                 { "bo", "1", "a", "b", 0 },
                                                 { "al", "2", "a", "b", 0 } };
-    static const ren__dataset_item lacking[1] = { { "zoe", "1", NULL, "b", 1 } };
     static const int32_t wanted[5] = { 0, 1, 0, 2, 1 };
 
     fresh_folder(folder);
-    REN_TRY(ren__dataset_create(context, folder, NULL, items, 5, 0, &dataset));
-    CHECK_INT(ren__dataset_count(dataset), 5);
+    REN_TRY(cohort_dataset(context, folder, NULL, items, 5, 0, &dataset));
+    CHECK_INT(ren_dataset_count(dataset), 5);
     for (int32_t i = 0; i < 5; i++) {
         CHECK_INT(ren__dataset_patient(dataset, i), wanted[i]);
         CHECK_TEXT(ren__dataset_at(dataset, i)->patient, items[i].patient);
     }
     CHECK_INT(ren__dataset_preset(dataset)->size[0], 96);
-    ren__dataset_free(dataset);
-    dataset = NULL;
-    CHECK_FAILS(ren__dataset_create(context, folder, NULL, lacking, 1, 0, &dataset), REN_E_INVALID, "item 0");
 out:
-    ren__dataset_free(dataset);
+    ren_dataset_free(dataset);
     return st;
 }
 
@@ -189,7 +185,7 @@ static ren_status write_garbage(const char *path) {
 
 static ren_status test_a_broken_scan_is_named(ren_context *context) {
     ren_status st = REN_OK;
-    ren__dataset *dataset = NULL;
+    ren_dataset *dataset = NULL;
     ren_preset preset = cohort_preset();
     char folder[TEST_PATH], broken[TEST_PATH], missing[TEST_PATH];
 
@@ -198,11 +194,11 @@ static ren_status test_a_broken_scan_is_named(ren_context *context) {
     const ren__dataset_item items[3] = { people.item[0],
                                          { "smith", "s7", broken, people.lobes[0], 0 },
                                          { "jones", "s8", test_file(missing, "missing.nii"), people.lobes[0], 0 } };
-    REN_TRY(ren__dataset_create(context, fresh_folder(folder), &preset, items, 3, 0, &dataset));
+    REN_TRY(cohort_dataset(context, fresh_folder(folder), &preset, items, 3, 0, &dataset));
     CHECK_FAILS(ren__dataset_prepare(dataset, NULL, 0, NULL), REN_E_FORMAT, "patient smith, scan s7");
     CHECK_FAILS(ren__dataset_prepare(dataset, (const int32_t[]){ 2 }, 1, NULL), REN_E_IO, "patient jones, scan s8");
 out:
-    ren__dataset_free(dataset);
+    ren_dataset_free(dataset);
     return st;
 }
 
@@ -223,7 +219,7 @@ static int count_files(const char *folder, char path[2 * TEST_PATH]) {
 /* Damage is repaired by preparing anew; a changed source has another file. */
 static ren_status test_damaged_and_outdated_files_are_made_anew(ren_context *context) {
     ren_status st = REN_OK;
-    ren__dataset *dataset = NULL;
+    ren_dataset *dataset = NULL;
     ren_scan *direct = NULL, *read = NULL;
     ren_preset preset = cohort_preset();
     char folder[TEST_PATH], file[2 * TEST_PATH];
@@ -232,7 +228,7 @@ static ren_status test_damaged_and_outdated_files_are_made_anew(ren_context *con
 
     REN_TRY(cohort_make(context, 1, 0, &people));
     REN_TRY(prepare(context, &people.item[0], &preset, &direct));
-    REN_TRY(ren__dataset_create(context, fresh_folder(folder), &preset, people.item, 1, 0, &dataset));
+    REN_TRY(cohort_dataset(context, fresh_folder(folder), &preset, people.item, 1, 0, &dataset));
     REN_TRY(ren__dataset_prepare(dataset, NULL, 0, NULL));
     CHECK_INT(count_files(folder, file), 1);
     CHECK(stat(file, &info) == 0);
@@ -240,16 +236,16 @@ static ren_status test_damaged_and_outdated_files_are_made_anew(ren_context *con
     REN_TRY(ren__dataset_scan(dataset, 0, NULL, &read));
     REN_TRY(compare(direct, read));
     CHECK_INT(count_files(folder, file), 1);
-    ren__dataset_free(dataset);
+    ren_dataset_free(dataset);
     dataset = NULL;
     CHECK(utimensat(AT_FDCWD, people.image[0], times, 0) == 0);
-    REN_TRY(ren__dataset_create(context, folder, &preset, people.item, 1, 0, &dataset));
+    REN_TRY(cohort_dataset(context, folder, &preset, people.item, 1, 0, &dataset));
     REN_TRY(ren__dataset_prepare(dataset, NULL, 0, NULL));
     CHECK_INT(count_files(folder, file), 2);
 out:
     ren_scan_free(direct);
     ren_scan_free(read);
-    ren__dataset_free(dataset);
+    ren_dataset_free(dataset);
     return st;
 }
 

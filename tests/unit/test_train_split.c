@@ -216,7 +216,7 @@ static ren_status test_stored_split(ren_context *context) {
     REN_TRY(ren__split_write(context, split, &three, cohort, path));
     REN_TRY(ren__split_read(context, path, cohort, 3, &again));
     CHECK(memcmp(split->set, again->set, 3 * 12) == 0);
-    const int32_t count_test = ren__split_scans(split, cohort, 1, REN__SET_TEST, scans);
+    const int32_t count_test = ren__split_scans(split, cohort->patient, cohort->count, 1, REN__SET_TEST, scans);
     CHECK_INT(count_test, 8); /* four patients, two scans each */
     for (int i = 0; i < 8; i++)
         CHECK_INT(set_of(split, 1, cohort->patient[scans[i]]), REN__SET_TEST);

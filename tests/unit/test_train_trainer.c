@@ -19,14 +19,14 @@ static const int32_t training[TRAINING] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 static const int32_t validation[VALIDATION] = { 14, 15, 16, 17, 18, 19, 20, 21 };
 
 typedef struct problem {
-    ren__dataset *dataset;
+    ren_dataset *dataset;
     json_t *network;
     ren__train_settings settings;
     ren__train_task task;
 } problem;
 
 static void free_problem(problem *p) {
-    ren__dataset_free(p->dataset);
+    ren_dataset_free(p->dataset);
     json_decref(p->network);
 }
 
@@ -50,7 +50,7 @@ static ren_status make_problem(ren_context *context, int64_t epochs, const char 
     json_t *tree = NULL;
 
     REN_TRY(cohort_make(context, SCANS, 0, &people));
-    REN_TRY(ren__dataset_create(context, test_file(cache, "cache"), &preset, people.item, SCANS, 0, &p->dataset));
+    REN_TRY(cohort_dataset(context, test_file(cache, "cache"), &preset, people.item, SCANS, 0, &p->dataset));
     REN_TRY(ren__json_parse(entry, strlen(entry), "entry", &tree));
     REN_TRY(ren__train_settings_read(tree, ren__net_find("cnn"), "experts[0]", &p->settings, &p->network));
     p->settings.epochs = epochs;
@@ -125,7 +125,7 @@ static ren_status test_it_learns(ren_context *context) {
     CHECK(last < 0.7 * first);
 out:
     ren__csv_free(history);
-    ren__weights_release(outcome.weights);
+    ren__train_outcome_end(&outcome);
     free_problem(&p);
     return st;
 }
@@ -143,7 +143,7 @@ static ren_status test_memory_may_run_out(ren_context *context) {
     REN_TRY(ren__train(context, &p.task, NULL, &outcome));
     CHECK_INT(outcome.epochs, 1);
 out:
-    ren__weights_release(outcome.weights);
+    ren__train_outcome_end(&outcome);
     free_problem(&p);
     return st;
 }
@@ -199,8 +199,8 @@ static ren_status interrupted(ren_context *context, ren__optimiser_kind kind) {
     REN_TRY(same_files(context, one, two, REN__CHECKPOINT_FILE));
     REN_TRY(same_files(context, one, two, REN__HISTORY_FILE));
 out:
-    ren__weights_release(straight.weights);
-    ren__weights_release(resumed.weights);
+    ren__train_outcome_end(&straight);
+    ren__train_outcome_end(&resumed);
     free_problem(&p);
     return st;
 }
@@ -230,9 +230,9 @@ static ren_status test_checkpoints_change_nothing(ren_context *context) {
     CHECK_INT(again.epochs, 3);
     REN_TRY(same_weights(with.weights, again.weights));
 out:
-    ren__weights_release(with.weights);
-    ren__weights_release(without.weights);
-    ren__weights_release(again.weights);
+    ren__train_outcome_end(&with);
+    ren__train_outcome_end(&without);
+    ren__train_outcome_end(&again);
     free_problem(&p);
     return st;
 }
@@ -257,8 +257,8 @@ static ren_status test_one_thread_gives_the_same_bits(ren_context *context) {
     REN_TRY(ren__train(contexts[1], &q.task, NULL, &two));
     REN_TRY(same_weights(one.weights, two.weights));
 out:
-    ren__weights_release(one.weights);
-    ren__weights_release(two.weights);
+    ren__train_outcome_end(&one);
+    ren__train_outcome_end(&two);
     free_problem(&p);
     free_problem(&q);
     for (int k = 0; k < 2; k++)
@@ -288,7 +288,7 @@ static ren_status test_another_task_is_not_resumed(ren_context *context) {
     CHECK_FAILS(ren__train(context, &p.task, NULL, &none), REN_E_FORMAT, REN__CHECKPOINT_FILE);
     CHECK(!none.weights);
 out:
-    ren__weights_release(outcome.weights);
+    ren__train_outcome_end(&outcome);
     free_problem(&p);
     return st;
 }
@@ -329,16 +329,14 @@ static ren_status test_a_single_last_sample_is_left_out(ren_context *context) {
     p.task.training_count = 13;
     REN_TRY(ren__train(context, &p.task, NULL, &outcome));
     CHECK_INT(outcome.training_samples, 13);
-    ren__weights_release(outcome.weights);
-    outcome.weights = NULL;
+    ren__train_outcome_end(&outcome);
     p.settings.batch = 5;
     REN_TRY(ren__train(context, &p.task, NULL, &outcome));
-    ren__weights_release(outcome.weights);
-    outcome.weights = NULL;
+    ren__train_outcome_end(&outcome);
     p.settings.batch = 1;
     CHECK_FAILS(ren__train(context, &p.task, NULL, &outcome), REN_E_INVALID, "more than one value");
 out:
-    ren__weights_release(outcome.weights);
+    ren__train_outcome_end(&outcome);
     free_problem(&p);
     return st;
 }

@@ -95,6 +95,29 @@ out:
     return st;
 }
 
+/* A data set of these items; `preset` may be NULL. */
+static inline ren_status cohort_dataset(ren_context *context, const char *folder, const ren_preset *preset,
+                                        const ren__dataset_item *items, int32_t count, size_t memory,
+                                        ren_dataset **out) {
+    ren_status st = REN_OK;
+    ren_dataset *dataset = NULL;
+    ren_dataset_options options;
+
+    REN_TRY(ren_dataset_options_init(&options, sizeof options));
+    options.cache_folder = folder;
+    options.preset = preset;
+    options.memory = memory;
+    REN_TRY(ren_dataset_create(context, &options, &dataset));
+    for (int32_t i = 0; i < count; i++)
+        REN_TRY(ren_dataset_add_files(dataset, items[i].patient, items[i].scan, items[i].image, items[i].lobes,
+                                      items[i].label));
+    *out = dataset;
+    dataset = NULL;
+out:
+    ren_dataset_free(dataset);
+    return st;
+}
+
 /* Networks of 16^3 cells of 8 mm. */
 static inline ren_preset cohort_preset(void) {
     ren_preset preset = {

@@ -37,6 +37,7 @@ from ._errors import (
 from ._context import Context, default_context, version
 from ._models import Expert, Gate, Mixture, Region, Result, describe_model
 from ._study import Job, Study
+from ._training import Dataset, Item, Split, Trainer
 from ._volumes import REGIONS, Preset, Scan, Volume
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ __all__ = [
     "CheckFailed",
     "Context",
     "DataError",
+    "Dataset",
     "DeadlineExceeded",
     "Error",
     "Expert",
@@ -55,6 +57,7 @@ __all__ = [
     "Gate",
     "InternalError",
     "InvalidArgument",
+    "Item",
     "Job",
     "LimitExceeded",
     "Mixture",
@@ -65,8 +68,10 @@ __all__ = [
     "Region",
     "Result",
     "Scan",
+    "Split",
     "StateError",
     "Study",
+    "Trainer",
     "Unsupported",
     "Volume",
     "default_context",

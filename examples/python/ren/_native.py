@@ -101,6 +101,42 @@ class GateOptions(c.Structure):
     ]
 
 
+class DatasetOptions(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_size_t),
+        ("cache_folder", c.c_char_p),
+        ("preset", c.POINTER(PresetStruct)),
+        ("memory", c.c_size_t),
+    ]
+
+
+class SplitOptions(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_size_t),
+        ("seed", c.c_uint64),
+        ("validation", c.c_double),
+        ("folds", c.c_int32),
+        ("fold", c.c_int32),
+    ]
+
+
+class TrainerOptions(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_size_t),
+        ("arch", c.c_char_p),
+        ("config", c.c_char_p),
+        ("dataset", c.c_void_p),
+        ("region", c.c_int32),
+        ("reserved", c.c_int32),
+        ("training", c.POINTER(c.c_int32)),
+        ("validation", c.POINTER(c.c_int32)),
+        ("training_count", c.c_size_t),
+        ("validation_count", c.c_size_t),
+        ("seed", c.c_uint64),
+        ("folder", c.c_char_p),
+    ]
+
+
 _I, _D, _S, _P, _Z = c.c_int32, c.c_double, c.c_char_p, c.c_void_p, c.c_size_t
 _OUT = c.POINTER(c.c_void_p)
 _RUN = c.POINTER(RunOptions)
@@ -180,6 +216,25 @@ _PROTOTYPES = {
     "ren_result_json": (_STATUS, _P, _D, _OUT),
     "ren_report_write": (_STATUS, _P, _P, _P, _S, _RUN),
     "ren_model_describe": (_STATUS, _P, _S, _OUT),
+    "ren_dataset_options_init": (_STATUS, c.POINTER(DatasetOptions), _Z),
+    "ren_dataset_create": (_STATUS, _P, c.POINTER(DatasetOptions), _OUT),
+    "ren_dataset_free": (None, _P),
+    "ren_dataset_add_files": (_STATUS, _P, _S, _S, _S, _S, _I),
+    "ren_dataset_add_scan": (_STATUS, _P, _S, _S, _P, _I),
+    "ren_dataset_count": (_I, _P),
+    "ren_dataset_patient": (_S, _P, _I),
+    "ren_dataset_scan_name": (_S, _P, _I),
+    "ren_dataset_label": (_I, _P, _I),
+    "ren_dataset_prepare": (_STATUS, _P, _RUN),
+    "ren_dataset_scan": (_STATUS, _P, _I, _RUN, _OUT),
+    "ren_split_options_init": (_STATUS, c.POINTER(SplitOptions), _Z),
+    "ren_dataset_split": (_STATUS, _P, c.POINTER(SplitOptions), _I, c.POINTER(_I), _Z, c.POINTER(_Z)),
+    "ren_trainer_options_init": (_STATUS, c.POINTER(TrainerOptions), _Z),
+    "ren_trainer_create": (_STATUS, _P, c.POINTER(TrainerOptions), _OUT),
+    "ren_trainer_free": (None, _P),
+    "ren_trainer_run": (_STATUS, _P, _RUN, _OUT),
+    "ren_trainer_outcome": (_STATUS, _P, _OUT),
+    "ren_trainer_number": (_D, _P, _S),
     "ren_study_open": (_STATUS, _P, _S, _S, _I, _OUT),
     "ren_study_load": (_STATUS, _P, _S, _OUT),
     "ren_study_free": (None, _P),
