@@ -23,6 +23,7 @@ enum {
 enum { REN__RESEGMENT_ABSOLUTE = 0, REN__RESEGMENT_RELATIVE, REN__RESEGMENT_SIGMA };
 
 enum {
+    REN__INTERPOLATE_NONE = -1, /* `interpolator` null: no resampling, whatever resampledPixelSpacing says */
     REN__INTERPOLATE_NEAREST = 0,
     REN__INTERPOLATE_LINEAR,
     REN__INTERPOLATE_BSPLINE,
@@ -76,7 +77,8 @@ typedef struct ren__radiomics_settings {
     /* image */
     int32_t normalize;
     double normalize_scale, remove_outliers; /* remove_outliers 0: none */
-    int32_t resample;                        /* resampledPixelSpacing is given */
+    int32_t resample;                        /* resampledPixelSpacing is given, and an interpolator */
+    int32_t spacing_given;                   /* resampledPixelSpacing is given */
     double resampled_spacing[3];             /* x, y, z; 0: the image's own along that axis */
     int32_t interpolator;                    /* REN__INTERPOLATE_* */
     int32_t pre_crop, pad_distance;
@@ -93,6 +95,9 @@ typedef struct ren__radiomics_settings {
     double gldm_a, voxel_array_shift;
     /* filters */
     ren__doubles sigma;
+    /* sigma_whole[i]: sigma i was written as a whole number, 3 and not 3.0. PyRadiomics names the image after it:
+     * log-sigma-3-mm-3D and log-sigma-3-0-mm-3D. */
+    uint8_t sigma_whole[REN__LIST_MAX];
     char wavelet[16];
     int32_t start_level, level;
     int32_t gradient_use_spacing;
@@ -105,6 +110,7 @@ typedef struct ren__radiomics_settings {
     /* voxel-based maps */
     int32_t kernel_radius, masked_kernel;
     double init_value;
+    int32_t voxel_batch; /* 0: not given. PyRadiomics' bound of its memory, without influence on values */
     ren__ibsi_settings ibsi;
 } ren__radiomics_settings;
 
@@ -123,20 +129,35 @@ typedef struct ren__radiomics_params {
     } image_types[REN__IMAGE_TYPES_MAX];  /* in the file's order */
     /* wanted[class][feature], classes in the order of ren__radiomics_classes(mode) */
     uint8_t wanted[REN__CLASSES_MAX][REN__CLASS_FEATURES_MAX];
+    /* The order of the columns: enabled classes and their features as the file names them, PyRadiomics' own where it
+     * does not. */
+    int32_t class_count;
+    struct {
+        int32_t index; /* in ren__radiomics_classes(mode) */
+        int32_t feature_count;
+        uint8_t features[REN__CLASS_FEATURES_MAX]; /* indices in the class's list */
+    } classes[REN__CLASSES_MAX];
 } ren__radiomics_params;
 
-/* PyRadiomics' defaults: image type Original, all features but those that are given only by name. `mode` is
+/* PyRadiomics' defaults: image type Original, all features but shape2D and those that are given only by name. `mode` is
  * REN_RADIOMICS_*. */
 void ren__radiomics_defaults(int32_t mode, ren__radiomics_params *params);
-/* Overlays `params` with a parameter file's tree: `setting`, `voxelSetting`, `featureClass`, `imageType`, and in the
- * mode for it `ibsi`. A section `featureClass` or `imageType` replaces what was enabled, as in PyRadiomics. An unknown
- * key or a value of the wrong kind or out of range is REN_E_FORMAT, with `name` (the file), the key and the nearest
- * known one in the text; params is then as before. */
+/* What a parameter file's tree asks for, everything it does not name at its default: sections `setting`,
+ * `voxelSetting`, `featureClass`, `imageType`, and in the mode for it `ibsi`. As in PyRadiomics a file stands for
+ * itself: without `imageType` the image type is Original, without `featureClass` all classes are enabled, shape2D too.
+ * The mode is params->settings.mode. An unknown key or a value of the wrong kind or out of range is REN_E_FORMAT, with
+ * `name` (the file), the key and the nearest known one in the text; params is then as before. */
 ren_status ren__radiomics_params_read(const json_t *tree, const char *name, ren__radiomics_params *params) REN_CHECKED;
+/* The same for a tree whose empty sections mean what they say: nothing is enabled. */
+ren_status ren__radiomics_params_resolve(const json_t *tree, const char *name,
+                                         ren__radiomics_params *params) REN_CHECKED;
 /* One key of `setting` or `voxelSetting` in `settings`. */
 ren_status ren__radiomics_setting_read(const char *key, const json_t *value, const char *name,
                                        ren__radiomics_settings *settings) REN_CHECKED;
-/* The settings under their names in the file, as diagnostics_Configuration_Settings has them; NULL: no memory. */
-json_t *ren__radiomics_settings_json(const ren__radiomics_settings *settings);
+/* Names of the keys of `setting` (`voxel` 0) or `voxelSetting` (1), ended by NULL. */
+const char *const *ren__radiomics_setting_names(int voxel);
+/* All settings of `setting` (`voxel` 0) or `voxelSetting` (1) under their names; NULL: no memory. */
+json_t *ren__radiomics_settings_json(const ren__radiomics_settings *settings, int voxel);
+void ren__radiomics_settings_default(int32_t mode, ren__radiomics_settings *settings);
 
 #endif
