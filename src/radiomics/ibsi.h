@@ -24,7 +24,8 @@ void ren__ibsi_settings_default(ren__ibsi_settings *settings);
  *     aggregation    "2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg" or "3D_comb"
  *     rounding       true: grey values to whole numbers after interpolation
  *     outlierSigma   3: resegment to mean +- 3 standard deviations, together with resegmentRange; null: do not
- *     binOrigin      "range": bins of fixed width start at the lower end of resegmentRange; "minimum": at the region's
+ *     binOrigin      "range": bins of fixed width start at the lower end of resegmentRange, without one at the lowest
+ *                    value; "multiple": at a multiple of their width, as PyRadiomics'
  *     gridAlignment  "centre" or "corner"
  *     inPlane        true: slices stay as they are when the image is resampled
  *     maskThreshold  0.5: share of a resampled voxel from which on it is inside

@@ -8,7 +8,7 @@
 #include "radiomics/ibsi.h"
 
 static const char *const aggregation_names[] = { "2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb" };
-static const char *const origin_names[] = { "minimum", "range" };    /* by bin_at_range */
+static const char *const origin_names[] = { "multiple", "range" };   /* by bin_at_range */
 static const char *const alignment_names[] = { "corner", "centre" }; /* by grid_at_centre */
 
 enum { BIN_COUNT_MAX = 65535, CHOICES_MAX = 6 };
