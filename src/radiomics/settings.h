@@ -155,7 +155,8 @@ ren_status ren__radiomics_params_resolve(const json_t *tree, const char *name,
 ren_status ren__radiomics_setting_read(const char *key, const json_t *value, const char *name,
                                        ren__radiomics_settings *settings) REN_CHECKED;
 /* Names of the keys of `setting` (`voxel` 0) or `voxelSetting` (1), ended by NULL. */
-const char *const *ren__radiomics_setting_names(int voxel);
+enum { REN__SETTINGS_MAX = 48 };
+void ren__radiomics_setting_names(int voxel, const char *names[REN__SETTINGS_MAX]);
 /* All settings of `setting` (`voxel` 0) or `voxelSetting` (1) under their names; NULL: no memory. */
 json_t *ren__radiomics_settings_json(const ren__radiomics_settings *settings, int voxel);
 void ren__radiomics_settings_default(int32_t mode, ren__radiomics_settings *settings);
