@@ -27,6 +27,10 @@ typedef struct ren__conv_options {
 ren__value ren__conv(ren__graph *graph, ren__value x, const char *name, const ren__conv_options *options);
 /* Over N and all spatial axes, per channel: eps 1e-5, momentum 0.1. */
 ren__value ren__batch_norm(ren__graph *graph, ren__value x, const char *name);
+/* Each channel of each sample over its voxels, eps 1e-5, no parameters. */
+ren__value ren__instance_norm(ren__graph *graph, ren__value x);
+/* Over the last axis, eps 1e-5; `name` NULL: no weight and bias. */
+ren__value ren__layer_norm(ren__graph *graph, ren__value x, const char *name);
 /* Last axis C -> features. Weight features, C. */
 ren__value ren__linear(ren__graph *graph, ren__value x, const char *name, int64_t features, int32_t no_bias);
 ren__value ren__activate(ren__graph *graph, ren__value x, ren__activation activation);

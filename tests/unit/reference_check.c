@@ -3,11 +3,12 @@
 #include "reference.h"
 
 /* A family of operators is a file of naive loops with its cases, and a line here. */
-extern const reference_case reference_convolutional[], reference_structural[];
+extern const reference_case reference_convolutional[], reference_structural[], reference_transformers[];
 
 static const reference_case *const families[] = {
     reference_convolutional,
     reference_structural,
+    reference_transformers,
 };
 
 const reference_case *reference_case_at(int index) {

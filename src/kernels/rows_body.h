@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels of rows.h, compiled once for each instruction set: included by rows_plain.c, rows_avx2.c, rows_avx512.c
+ * with REN__ROWS_TABLE set to the table's name. */
+#include <math.h>
+
+#include "kernels/elementary.h"
+#include "kernels/rows.h"
+
+static void layer_norm(const float *x, int64_t rows, int64_t channels, const float *weight, const float *bias, float *y,
+                       float *stats) {
+    const float share = 1.0f / (float)channels;
+    for (int64_t r = 0; r < rows; r++) {
+        const float *from = x + r * channels;
+        float *to = y + r * channels, sum = 0, square = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t c = 0; c < channels; c++)
+            sum += from[c];
+        const float mean = sum * share;
+#pragma omp simd reduction(+ : square)
+        for (int64_t c = 0; c < channels; c++)
+            square += (from[c] - mean) * (from[c] - mean);
+        const float inverse = 1.0f / sqrtf(square * share + 1e-5f);
+        if (stats) {
+            stats[2 * r] = mean;
+            stats[2 * r + 1] = inverse;
+        }
+        if (weight) {
+#pragma omp simd
+            for (int64_t c = 0; c < channels; c++)
+                to[c] = REN_MADD((from[c] - mean) * inverse, weight[c], bias[c]);
+        } else {
+#pragma omp simd
+            for (int64_t c = 0; c < channels; c++)
+                to[c] = (from[c] - mean) * inverse;
+        }
+    }
+}
+
+static void layer_norm_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const float *weight,
+                                const float *stats, float *dx, double *dweight, double *dbias) {
+    const float share = 1.0f / (float)channels;
+    for (int64_t r = 0; r < rows; r++) {
+        const float *from = x + r * channels, *g = dy + r * channels, mean = stats[2 * r], inverse = stats[2 * r + 1];
+        if (dweight) {
+#pragma omp simd
+            for (int64_t c = 0; c < channels; c++) {
+                dweight[c] += (double)(g[c] * (from[c] - mean) * inverse);
+                dbias[c] += (double)g[c];
+            }
+        }
+        if (!dx) continue;
+        float sum = 0, product = 0;
+#pragma omp simd reduction(+ : sum, product)
+        for (int64_t c = 0; c < channels; c++) {
+            const float h = weight ? g[c] * weight[c] : g[c];
+            sum += h;
+            product += h * (from[c] - mean);
+        }
+        const float a = sum * share, b = product * share * inverse * inverse;
+        float *to = dx + r * channels;
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) {
+            const float h = weight ? g[c] * weight[c] : g[c];
+            to[c] = inverse * (h - a - (from[c] - mean) * b);
+        }
+    }
+}
+
+static float exponentials(float *row, int64_t count, float scale, const float *bias, float *largest) {
+    float top = -INFINITY, sum = 0;
+    if (bias) {
+#pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            row[i] = REN_MADD(row[i], scale, bias[i]);
+    } else {
+#pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            row[i] *= scale;
+    }
+#pragma omp simd reduction(max : top)
+    for (int64_t i = 0; i < count; i++)
+        top = row[i] > top ? row[i] : top;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < count; i++) {
+        row[i] = ren__exp(row[i] - top);
+        sum += row[i];
+    }
+    if (largest) *largest = top;
+    return sum;
+}
+
+static void affine_slope(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift,
+                         float slope, float *y) {
+    for (int64_t r = 0; r < rows; r++) {
+        const float *from = x + r * channels;
+        float *to = y + r * channels;
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) {
+            const float v = REN_MADD(scale[c], from[c], shift[c]);
+            to[c] = v < 0 ? slope * v : v;
+        }
+    }
+}
+
+enum { ROWS_A_PARTIAL = 64, CHANNELS_AT_ONCE = 64 };
+
+static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t channels, const float *mean,
+                       const float *scale, float slope, double *sum, double *product) {
+    for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
+        const int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
+        for (int64_t r0 = 0; r0 < rows; r0 += ROWS_A_PARTIAL) {
+            const int64_t end = r0 + ROWS_A_PARTIAL < rows ? r0 + ROWS_A_PARTIAL : rows;
+            float s[CHANNELS_AT_ONCE] = { 0 }, p[CHANNELS_AT_ONCE] = { 0 };
+            for (int64_t r = r0; r < end; r++) {
+                const float *row = x + r * channels + c0, *gradient = dy + r * channels + c0;
+#pragma omp simd
+                for (int64_t c = 0; c < n; c++) {
+                    const float v = scale[c0 + c] * (row[c] - mean[c0 + c]);
+                    const float g = v < 0 ? slope * gradient[c] : gradient[c];
+                    s[c] += g;
+                    p[c] = REN_MADD(g, v, p[c]);
+                }
+            }
+            for (int64_t c = 0; c < n; c++) {
+                sum[c0 + c] += (double)s[c];
+                product[c0 + c] += (double)p[c];
+            }
+        }
+    }
+}
+
+static void slope_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const float *mean,
+                           const float *scale, float slope, const float *a, const float *b, float *dx) {
+    for (int64_t r = 0; r < rows; r++) {
+        const float *row = x + r * channels, *gradient = dy + r * channels;
+        float *to = dx + r * channels;
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) {
+            const float v = scale[c] * (row[c] - mean[c]);
+            const float g = v < 0 ? slope * gradient[c] : gradient[c];
+            to[c] = scale[c] * (g - a[c] - v * b[c]);
+        }
+    }
+}
+
+const ren__rows REN__ROWS_TABLE = {
+    layer_norm, layer_norm_backward, exponentials, affine_slope, slope_sums, slope_backward,
+};
