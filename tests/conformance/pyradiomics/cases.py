@@ -62,6 +62,10 @@ def thin():
     out.append(("flat_count", "flat_image", "thin_mask", 8, params(TEXTURE, binCount=16)))
     out.append(("flat_weighted", "flat_image", "thin_mask", 8, params(TEXTURE, weightingNorm="euclidean")))
     out.append(("apart_weighted", "thin_image", "thin_mask", 6, params(TEXTURE, weightingNorm="euclidean")))
+    for name in ("independent_2", "independent_3"):
+        for weighting in (None, "no_weighting"):
+            p = params(TEXTURE, weightingNorm=weighting)
+            out.append(("%s_%s" % (name, weighting), name + "_image", name + "_mask", 1, p))
     out.append(("dimensions_3", "thin_image", "thin_mask", 1, params(minimumROIDimensions=3)))
     return out
 

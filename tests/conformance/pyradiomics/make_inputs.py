@@ -160,6 +160,12 @@ def main():
     save("even_image", np.rint(smooth(rng, (8, 8, 8), 0, 255, 1)).astype(np.int16))
     save("even_mask", ellipsoid((8, 8, 8), (4, 4, 4), (2.2, 2.4, 2.1)).astype(np.uint8))
 
+    # neighbours along x that are independent of each other to the last count: every pair of levels once
+    for levels, cycle in ((2, [1, 1, 2, 2, 1]), (3, [1, 1, 2, 2, 3, 3, 1, 3, 2, 1])):
+        row = np.array(cycle, np.int16) * 25
+        save("independent_%d_image" % levels, np.tile(row, (3, 4, 1)).astype(np.int16))
+        save("independent_%d_mask" % levels, np.ones((3, 4, len(row)), np.uint8))
+
 
 if __name__ == "__main__":
     main()
