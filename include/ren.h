@@ -582,6 +582,8 @@ typedef struct ren_trainer_options {
     uint64_t seed;      /* of weights, order, dropout and augmentation */
     const char *folder; /* takes checkpoint.safetensors and history.csv, and is this trainer's alone; made where it is
                            missing. NULL: nothing is written, and a run that was stopped begins anew */
+    double checkpoint_seconds; /* no two checkpoints closer than this; below 0: one after every epoch; 0: 10 s, or ten
+                                  times what writing one takes. No number changes what comes of the training */
 } ren_trainer_options;
 
 REN_API ren_status ren_trainer_options_init(ren_trainer_options *options, size_t size) REN_CHECKED;
@@ -596,12 +598,14 @@ REN_API void ren_trainer_free(ren_trainer *trainer);
 
 /* Trains to the end (stages "preparing" and "training") and gives the best epoch's expert, with the training record in
  * its model card; the caller ends it with ren_expert_free. A finished trainer gives the same expert at once.
+ *
  * A call that ended early - cancelled, deadline, killed with its process - goes on from the folder's checkpoint, with
- * this trainer or an equal one, and ends in the same bits as one that was never stopped. Checkpoints are written
- * between epochs, at most every ten seconds. The last one stays in the folder: it is the host's to remove when the
- * expert is saved. Errors: REN_E_STATE where the folder's checkpoint is of another training (network, settings, seed,
- * region, patients, scans or labels), or somebody else is at work in it for 20 s; REN_E_DATA for a scan that is
- * refused, where too few scans have the region, or a loss that is not finite; those of reading and preparing scans;
+ * this trainer or an equal one, and ends in the same bits as one that was never stopped. The checkpoint stays in the
+ * folder: it is the host's to remove once the expert is saved.
+ *
+ * Errors: REN_E_STATE where the checkpoint is of another training (network, settings, preset, seed, region, patients,
+ * scans or labels), or somebody else is at work in the folder for 20 s; REN_E_DATA for a scan that is refused, where
+ * the scans that have the region are of one label only, or for a loss that is not finite; those of reading files;
  * REN_E_CANCELLED, REN_E_DEADLINE, REN_E_MEMORY, REN_E_LIMIT. */
 REN_API ren_status ren_trainer_run(ren_trainer *trainer, const ren_run_options *run, ren_expert **expert) REN_CHECKED;
 

@@ -18,7 +18,8 @@ struct ren_trainer {
     uint64_t seed;
     int32_t *training, *validation;
     int32_t training_count, validation_count;
-    char *folder;       /* or NULL */
+    char *folder; /* or NULL */
+    double checkpoint_seconds;
     json_t *origin;     /* or NULL */
     json_t *record;     /* these three: NULL until it is trained */
     json_t *history;    /* a list, an object for each epoch */
@@ -104,6 +105,7 @@ ren_status ren__trainer_make(ren_context *context, const ren__trainer_parts *par
     trainer->dataset = ren__dataset_retain(parts->dataset);
     trainer->region = parts->region;
     trainer->seed = parts->seed;
+    trainer->checkpoint_seconds = parts->checkpoint_seconds;
     trainer->entry = *parts->entry;
     trainer->entry.network = NULL;
     REN_TRY(copy_tree(parts->entry->network, &trainer->entry.network));
@@ -189,7 +191,8 @@ static ren_status create(ren_context *context, const ren_trainer_options *option
                                        .training_count = options->training_count,
                                        .validation_count = options->validation_count,
                                        .seed = options->seed,
-                                       .folder = options->folder };
+                                       .folder = options->folder,
+                                       .checkpoint_seconds = options->checkpoint_seconds };
     REN_TRY(ren__trainer_make(context, &parts, out));
 out:
     ren__expert_entry_end(&entry);
@@ -210,6 +213,8 @@ ren_status ren_trainer_create(ren_context *context, const ren_trainer_options *o
     if (!set.training || !set.validation)
         return ren__error(REN_E_INVALID, "ren_trainer_options: %s is NULL: see ren_dataset_split",
                           set.training ? "validation" : "training");
+    if (isnan(set.checkpoint_seconds))
+        return ren__error(REN_E_INVALID, "ren_trainer_options: checkpoint_seconds is not a number");
     st = ren__run_begin(&run, context, NULL);
     if (st == REN_OK) st = create(context, &set, out);
     return ren__run_end(&run, st);
@@ -346,7 +351,8 @@ ren_status ren__trainer_train(ren_trainer *trainer, ren__run *run) {
                                    .training_count = trainer->training_count,
                                    .validation_count = trainer->validation_count,
                                    .seed = trainer->seed,
-                                   .folder = trainer->folder };
+                                   .folder = trainer->folder,
+                                   .checkpoint_seconds = trainer->checkpoint_seconds };
     ren__train_outcome outcome = { .weights = NULL };
     json_t *record = NULL, *history = NULL;
     ren_status st = REN_OK;

@@ -13,8 +13,9 @@ typedef struct ren__trainer_parts {
     const int32_t *training, *validation; /* indices into the data set */
     size_t training_count, validation_count;
     uint64_t seed;
-    const char *folder;   /* NULL: nothing is written */
-    const json_t *origin; /* where it comes from (study, fold, ...): members of the training record; NULL: none */
+    const char *folder;        /* NULL: nothing is written */
+    double checkpoint_seconds; /* as ren__train_task has it */
+    const json_t *origin;      /* where it comes from (study, fold, ...): members of the training record; NULL: none */
 } ren__trainer_parts;
 
 /* Refuses lists that cannot be trained on, as ren_trainer_create says. */

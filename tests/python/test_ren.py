@@ -407,11 +407,17 @@ class Training(unittest.TestCase):
         folder = Cohort.folder.name + "/trainer"
 
         def trainer(folder: object) -> ren.Trainer:
-            return ren.Trainer(dataset, 0, training, validation, config=self.SETTINGS, seed=1, folder=folder)
+            config = dict(self.SETTINGS, epochs=6)
+            arguments = {"config": config, "seed": 1, "folder": folder, "checkpoint_seconds": -1}
+            return ren.Trainer(dataset, 0, training, validation, **arguments)
 
         with self.assertRaises(ren.Cancelled):
-            seen: "list[str]" = []
-            trainer(folder).run(progress=lambda stage, _: seen.append(stage), cancel=lambda: "training" in seen)
+            done: "list[float]" = []
+            trainer(folder).run(
+                progress=lambda stage, fraction: done.append(fraction if stage == "training" else 0.0),
+                cancel=lambda: max(done, default=0.0) > 0.2,
+            )
+        self.assertTrue((Path(folder) / "checkpoint.safetensors").exists())
         stopped = trainer(folder)
         stopped.run()
         whole = trainer(None)

@@ -8,6 +8,7 @@
 
 #include "format/safetensors.h"
 #include "train/dataset_cache.h"
+#include "train/split.h"
 #include "train_cohort.h"
 
 enum { EDGE = 16, CELLS = EDGE * EDGE * EDGE };
@@ -249,7 +250,263 @@ out:
     return st;
 }
 
-TEST_MAIN(CASE_SAMPLED(test_the_cache_gives_the_same_bits), CASE_SAMPLED(test_the_cache_keeps_the_papers_preset),
+/* ------------------------------------------------------------------------------------------------- the handle */
+
+/* From files with and without a cache folder, and from scans that the host has prepared: the same values. */
+static ren_status test_held_scans_give_the_same_values(ren_context *context) {
+    ren_status st = REN_OK;
+    ren_dataset *stored = NULL, *held = NULL, *given = NULL;
+    ren_scan *scan = NULL, *again = NULL;
+    ren_preset preset = cohort_preset();
+    float *wanted = NULL, *values = NULL;
+    char folder[TEST_PATH];
+    int64_t count, voxels;
+
+    wanted = ren__alloc_array(context, CELLS, sizeof *wanted);
+    values = ren__alloc_array(context, CELLS, sizeof *values);
+    CHECK_MEMORY(wanted);
+    CHECK_MEMORY(values);
+    REN_TRY(cohort_make(context, 2, 0, &people));
+    REN_TRY(cohort_dataset(context, fresh_folder(folder), &preset, people.item, 2, 0, &stored));
+    REN_TRY(cohort_dataset(context, NULL, &preset, people.item, 2, 0, &held));
+    REN_TRY(cohort_dataset(context, NULL, &preset, NULL, 0, 0, &given));
+    for (int32_t i = 0; i < 2; i++) {
+        REN_TRY(ren_dataset_scan(stored, i, NULL, &scan));
+        REN_TRY(ren_dataset_add_scan(given, people.item[i].patient, people.item[i].scan, scan, people.item[i].label));
+        ren_scan_free(scan); /* the data set holds it */
+        scan = NULL;
+    }
+    REN_TRY(ren_dataset_prepare(held, NULL));
+    for (int32_t i = 0; i < 2 * REN_REGION_COUNT; i++) {
+        REN_TRY(ren__dataset_fill(stored, i % 2, i / 2, NULL, wanted, &count));
+        REN_TRY(ren__dataset_fill(held, i % 2, i / 2, NULL, values, &voxels));
+        CHECK(memcmp(values, wanted, CELLS * sizeof *values) == 0 && voxels == count);
+        REN_TRY(ren__dataset_fill(given, i % 2, i / 2, NULL, values, &voxels));
+        CHECK(memcmp(values, wanted, CELLS * sizeof *values) == 0 && voxels == count);
+    }
+    REN_TRY(ren_dataset_scan(held, 1, NULL, &scan));
+    REN_TRY(ren_dataset_scan(held, 1, NULL, &again));
+    CHECK(scan == again);
+out:
+    ren_scan_free(again);
+    ren_scan_free(scan);
+    ren_dataset_free(given);
+    ren_dataset_free(held);
+    ren_dataset_free(stored);
+    ren__free(values);
+    ren__free(wanted);
+    return st;
+}
+
+static ren_status test_what_is_added_is_checked(ren_context *context) {
+    ren_status st = REN_OK;
+    ren_dataset *dataset = NULL, *none = NULL;
+    ren_scan *scan = NULL;
+    ren_preset preset = cohort_preset();
+    ren_dataset_options options;
+    char path[TEST_PATH];
+
+    REN_TRY(cohort_make(context, 1, 0, &people));
+    REN_TRY(prepare(context, &people.item[0], &preset, &scan));
+    REN_TRY(cohort_dataset(context, NULL, NULL, people.item, 1, 0, &dataset));
+    CHECK_FAILS(ren_dataset_add_files(dataset, NULL, "s", "a", "b", 0), REN_E_INVALID, "the patient has no name");
+    CHECK_FAILS(ren_dataset_add_files(dataset, "p", "", "a", "b", 0), REN_E_INVALID, "the scan has no name");
+    CHECK_FAILS(ren_dataset_add_files(dataset, "p\n", "s", "a", "b", 0), REN_E_INVALID, "\"p?\"");
+    CHECK_FAILS(ren_dataset_add_files(dataset, "p", "\xff", "a", "b", 0), REN_E_INVALID, "UTF-8");
+    CHECK_FAILS(ren_dataset_add_files(dataset, "p", "s", NULL, "b", 0), REN_E_INVALID, "ct");
+    CHECK_FAILS(ren_dataset_add_files(dataset, "p", "s", "a", NULL, 0), REN_E_INVALID, "lobes");
+    CHECK_FAILS(ren_dataset_add_files(dataset, "p", "s", "a", "b", 2), REN_E_INVALID, "is 2, must be 0 or 1");
+    CHECK_FAILS(ren_dataset_add_files(dataset, "p0", "a", "a", "b", 0), REN_E_INVALID, "has a scan a already");
+    CHECK_FAILS(ren_dataset_add_files(NULL, "p", "s", "a", "b", 0), REN_E_INVALID, "dataset");
+    CHECK_FAILS(ren_dataset_add_scan(dataset, "p", "s", scan, 0), REN_E_DATA, "another preset");
+    CHECK_FAILS(ren_dataset_add_scan(dataset, "p", "s", NULL, 0), REN_E_INVALID, "prepared");
+    CHECK_FAILS(ren_dataset_prepare(NULL, NULL), REN_E_INVALID, "dataset");
+    CHECK_INT(ren_dataset_count(dataset), 1);
+    ren_scan_free(scan);
+    scan = NULL;
+    CHECK_FAILS(ren_dataset_scan(dataset, 1, NULL, &scan), REN_E_INVALID, "there is no scan 1");
+    CHECK_FAILS(ren_dataset_scan(dataset, -1, NULL, &scan), REN_E_INVALID, "there is no scan -1");
+    CHECK_FAILS(ren_dataset_create(context, NULL, NULL), REN_E_INVALID, "out");
+    CHECK_FAILS(ren_dataset_create(NULL, NULL, &none), REN_E_INVALID, "context");
+    REN_TRY(ren_dataset_options_init(&options, sizeof options));
+    preset.size[1] = -4;
+    options.preset = &preset;
+    CHECK_FAILS(ren_dataset_create(context, &options, &none), REN_E_INVALID, NULL);
+    options.preset = NULL;
+    test_file(path, "nowhere/cache");
+    options.cache_folder = path;
+    CHECK_FAILS(ren_dataset_create(context, &options, &none), REN_E_IO, "nowhere");
+    CHECK(none == NULL);
+    ren_dataset_free(NULL);
+out:
+    ren_scan_free(scan);
+    ren_dataset_free(dataset);
+    return st;
+}
+
+/* More scans than there is room for at first. */
+static ren_status test_a_data_set_grows(ren_context *context) {
+    enum { COUNT = 70 };
+    ren_status st = REN_OK;
+    ren_dataset *dataset = NULL;
+    char patient[16], scan[16];
+
+    REN_TRY(ren_dataset_create(context, NULL, &dataset));
+    for (int32_t i = 0; i < COUNT; i++) {
+        snprintf(patient, sizeof patient, "p%d", i % 9);
+        snprintf(scan, sizeof scan, "s%d", i);
+        REN_TRY(ren_dataset_add_files(dataset, patient, scan, "ct", "lobes", i % 2));
+    }
+    CHECK_INT(ren_dataset_count(dataset), COUNT);
+    CHECK_INT(ren__dataset_patients(dataset), 9);
+    for (int32_t i = 0; i < COUNT; i++) {
+        snprintf(scan, sizeof scan, "s%d", i);
+        CHECK_TEXT(ren_dataset_scan_name(dataset, i), scan);
+        CHECK_INT(ren__dataset_patient(dataset, i), i % 9);
+        CHECK_INT(ren_dataset_label(dataset, i), i % 2);
+    }
+    CHECK_TEXT(ren_dataset_patient(dataset, 10), "p1");
+    CHECK(!ren_dataset_patient(dataset, COUNT) && !ren_dataset_scan_name(dataset, -1));
+    CHECK(ren_dataset_label(dataset, COUNT) == -1 && ren_dataset_label(NULL, 0) == -1);
+    CHECK(ren_dataset_count(NULL) == 0 && !ren_dataset_patient(NULL, 0));
+out:
+    ren_dataset_free(dataset);
+    return st;
+}
+
+/* --------------------------------------------------------------------------------------------------- the split */
+
+enum { MANY = 60, PEOPLE = 24 };
+
+/* Patients with one to three scans; every third one is positive, by one scan alone where there are several. */
+static ren_status make_many(ren_context *context, ren_dataset **out) {
+    ren_status st = REN_OK;
+    char patient[16], scan[16];
+
+    REN_TRY(ren_dataset_create(context, NULL, out));
+    for (int32_t i = 0; i < MANY; i++) {
+        const int32_t number = i % PEOPLE;
+        snprintf(patient, sizeof patient, "p%d", number);
+        snprintf(scan, sizeof scan, "s%d", i / PEOPLE);
+        REN_TRY(ren_dataset_add_files(*out, patient, scan, "ct", "lobes", i < PEOPLE && number % 3 == 0));
+    }
+out:
+    return st;
+}
+
+/* Without folds: everyone is in one of two sets, with a fifth of each label's patients for validation. */
+static ren_status test_a_split_keeps_patients_together(ren_context *context) {
+    ren_status st = REN_OK;
+    ren_dataset *dataset = NULL;
+    int32_t indices[MANY], of_patient[PEOPLE] = { 0 };
+    int32_t patients[3][2] = { { 0 } };
+    size_t count, total = 0;
+
+    REN_TRY(make_many(context, &dataset));
+    for (int32_t set = REN_SET_TRAINING; set <= REN_SET_VALIDATION; set++) {
+        REN_TRY(ren_dataset_split(dataset, NULL, set, indices, MANY, &count));
+        total += count;
+        for (size_t i = 0; i < count; i++) {
+            int32_t *where = &of_patient[ren__dataset_patient(dataset, indices[i])];
+            CHECK(i == 0 || indices[i] > indices[i - 1]);
+            CHECK(*where == 0 || *where == set + 1);
+            if (*where == 0) patients[set][(where - of_patient) % 3 == 0]++;
+            *where = set + 1;
+        }
+    }
+    CHECK_INT(total, MANY);
+    CHECK_INT(patients[REN_SET_VALIDATION][1], 2); /* of 8, rounded */
+    CHECK_INT(patients[REN_SET_VALIDATION][0], 3); /* of 16 */
+out:
+    ren_dataset_free(dataset);
+    return st;
+}
+
+/* With folds: the sets that split.h makes for a study of these patients. */
+static ren_status test_a_split_is_a_studys(ren_context *context) {
+    ren_status st = REN_OK;
+    ren_dataset *dataset = NULL;
+    ren__split *split = NULL;
+    const ren__split_options study = { 4, 0.25, 1, REN__PROTOCOL_DEFAULT, 99 };
+    ren_split_options options;
+    int32_t indices[MANY], label[PEOPLE];
+    size_t count;
+
+    REN_TRY(make_many(context, &dataset));
+    for (int32_t i = 0; i < PEOPLE; i++)
+        label[i] = i % 3 == 0;
+    REN_TRY(ren__split_make(context, &study, label, PEOPLE, &split));
+    REN_TRY(ren_split_options_init(&options, sizeof options));
+    options.seed = 99;
+    options.folds = 4;
+    options.validation = 0.25;
+    for (int32_t k = 0; k < 4 * 3; k++) {
+        size_t found = 0;
+        options.fold = k / 3;
+        REN_TRY(ren_dataset_split(dataset, &options, k % 3, indices, MANY, &count));
+        for (int32_t i = 0; i < MANY; i++)
+            if (split->set[options.fold * PEOPLE + i % PEOPLE] == k % 3) CHECK(found < count && indices[found++] == i);
+        CHECK_INT(found, count);
+    }
+out:
+    ren__free(split);
+    ren_dataset_free(dataset);
+    return st;
+}
+
+static ren_status test_impossible_splits_are_refused(ren_context *context) {
+    static const struct {
+        double validation;
+        int32_t folds, fold, set;
+        ren_status status;
+        const char *text;
+    } cases[] = {
+        { 1.0, 0, 0, 0, REN_E_INVALID, "share" },
+        { -0.1, 0, 0, 0, REN_E_INVALID, "share" },
+        { NAN, 0, 0, 0, REN_E_INVALID, "share" },
+        { 0.2, 1, 0, 0, REN_E_INVALID, "1 folds" },
+        { 0.2, -2, 0, 0, REN_E_INVALID, "-2 folds" },
+        { 0.2, 51, 0, 0, REN_E_INVALID, "51 folds" },
+        { 0.2, 3, 3, 0, REN_E_INVALID, "no fold 3" },
+        { 0.2, 0, 1, 0, REN_E_INVALID, "no fold 1" },
+        { 0.2, 3, -1, 0, REN_E_INVALID, "no fold -1" },
+        { 0.2, 3, 0, 3, REN_E_INVALID, "no set 3" },
+        { 0.2, 0, 0, -1, REN_E_INVALID, "no set -1" },
+        { 0.2, 0, 0, 2, REN_E_INVALID, "a test set needs folds" },
+        { 0.2, 12, 0, 0, REN_E_DATA, "fewer folds or more" },
+    };
+    ren_status st = REN_OK;
+    ren_dataset *dataset = NULL, *empty = NULL;
+    ren_split_options options;
+    int32_t indices[MANY];
+    size_t count = 77;
+
+    REN_TRY(make_many(context, &dataset));
+    REN_TRY(ren_dataset_create(context, NULL, &empty));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        REN_TRY(ren_split_options_init(&options, sizeof options));
+        options.validation = cases[i].validation;
+        options.folds = cases[i].folds;
+        options.fold = cases[i].fold;
+        CHECK_FAILS(ren_dataset_split(dataset, &options, cases[i].set, indices, MANY, &count), cases[i].status,
+                    cases[i].text);
+    }
+    CHECK_FAILS(ren_dataset_split(dataset, NULL, 0, indices, MANY - 1, &count), REN_E_INVALID, "room for 59");
+    CHECK_FAILS(ren_dataset_split(dataset, NULL, 0, NULL, MANY, &count), REN_E_INVALID, "indices");
+    CHECK_FAILS(ren_dataset_split(dataset, NULL, 0, indices, MANY, NULL), REN_E_INVALID, "count");
+    CHECK_FAILS(ren_dataset_split(NULL, NULL, 0, indices, MANY, &count), REN_E_INVALID, "dataset");
+    CHECK_FAILS(ren_dataset_split(empty, NULL, 0, indices, MANY, &count), REN_E_DATA, "take more patients");
+    CHECK_INT(count, 77);
+out:
+    ren_dataset_free(empty);
+    ren_dataset_free(dataset);
+    return st;
+}
+
+TEST_MAIN(CASE_SAMPLED(test_held_scans_give_the_same_values), CASE(test_what_is_added_is_checked),
+          CASE(test_a_data_set_grows), CASE(test_a_split_keeps_patients_together), CASE(test_a_split_is_a_studys),
+          CASE(test_impossible_splits_are_refused), CASE_SAMPLED(test_the_cache_gives_the_same_bits),
+          CASE_SAMPLED(test_the_cache_keeps_the_papers_preset),
           CASE_SAMPLED(test_regions_are_the_same_under_every_budget), CASE_SAMPLED(test_memory_keeps_to_the_budget),
           CASE(test_patients_are_numbered), CASE_SAMPLED(test_a_broken_scan_is_named),
           CASE_SAMPLED(test_damaged_and_outdated_files_are_made_anew))

@@ -134,6 +134,7 @@ class TrainerOptions(c.Structure):
         ("validation_count", c.c_size_t),
         ("seed", c.c_uint64),
         ("folder", c.c_char_p),
+        ("checkpoint_seconds", c.c_double),
     ]
 
 

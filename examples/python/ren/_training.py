@@ -139,11 +139,12 @@ class Trainer(Handle):
         config: Optional[Mapping[str, Any]] = None,
         seed: int = 0,
         folder: Optional[Path] = None,
+        checkpoint_seconds: float = 0.0,
         context: Optional[Context] = None,
     ) -> None:
         """``training`` and ``validation`` are indices into the data set; no patient is in both. ``config`` has the keys
         of an entry of a study's ``experts``. ``folder`` takes the checkpoint, from which a run that was stopped goes
-        on, and history.csv."""
+        on, and history.csv; ``checkpoint_seconds`` apart, 0: 10 or more, below 0: after every epoch."""
         context = context or dataset.context
         if seed < 0:
             raise ValueError("seed is not negative")
@@ -158,6 +159,7 @@ class Trainer(Handle):
         options.training_count, options.validation_count = len(training), len(validation)
         options.seed = seed
         options.folder = None if folder is None else encode_path(folder)
+        options.checkpoint_seconds = checkpoint_seconds
         pointer = c.c_void_p()
         check(lib.ren_trainer_create(context.pointer, c.byref(options), c.byref(pointer)))
         self._attach(pointer, context)
