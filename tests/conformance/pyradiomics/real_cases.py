@@ -99,7 +99,7 @@ def chest_1mm():
 def sarcoma():
     out = []
     for patient in ("STS_003", "STS_012"):
-        for modality, width in (("CT", 25), ("MR_T1", 0.05), ("PET", 0.5)):
+        for modality, width in (("CT", 25), ("MR_T1", 25), ("PET", 0.5)):
             image, mask = ("shared:sts/%s/%s_%s.nii.gz" % (patient, modality, part) for part in ("image", "mask"))
             p = params(WITHOUT_SHAPE, binWidth=width, additionalInfo=True)
             out.append(("%s_%s" % (patient, modality), image, mask, 1, p))
