@@ -6,10 +6,11 @@
 
 #include "format/document.h"
 
-extern const ren__net ren__cnn_net;
+extern const ren__net ren__cnn_net, ren__vit_net;
 
 static const ren__net *const nets[] = {
     &ren__cnn_net,
+    &ren__vit_net,
 };
 
 enum { NET_COUNT = sizeof nets / sizeof nets[0], MAX_EDGE = 1024 };
@@ -24,20 +25,34 @@ const ren__net *ren__net_find(const char *name) {
     return NULL;
 }
 
-ren_status ren__net_input_size(const json_t *config, int64_t size[3]) {
-    const json_t *list = json_object_get(config, "input_size");
-    for (int i = 0; i < 3; i++)
-        size[i] = 96;
+ren_status ren__net_sizes(const json_t *config, const char *key, int64_t size[3]) {
+    const json_t *list = json_object_get(config, key);
     if (!list) return REN_OK;
     if (!json_is_array(list) || json_array_size(list) != 3)
-        return ren__error(REN_E_INVALID, "input_size: a list of three numbers is needed");
+        return ren__error(REN_E_INVALID, "%s: a list of three numbers is needed", key);
     for (size_t i = 0; i < 3; i++) {
         const json_t *item = json_array_get(list, i);
         if (!json_is_integer(item) || json_integer_value(item) < 1 || json_integer_value(item) > MAX_EDGE)
-            return ren__error(REN_E_INVALID, "input_size: a whole number from 1 to %d is needed", (int)MAX_EDGE);
+            return ren__error(REN_E_INVALID, "%s: a whole number from 1 to %d is needed", key, (int)MAX_EDGE);
         size[i] = (int64_t)json_integer_value(item);
     }
     return REN_OK;
+}
+
+ren_status ren__net_input_size(const json_t *config, int64_t size[3]) {
+    for (int i = 0; i < 3; i++)
+        size[i] = 96;
+    return ren__net_sizes(config, "input_size", size);
+}
+
+ren__value ren__net_patches(ren__graph *graph, ren__value x, const char *name, const int64_t patch[3], int64_t width) {
+    ren__conv_options options = { .channels = width };
+    for (int i = 0; i < 3; i++)
+        options.kernel[i] = options.stride[i] = patch[i];
+    x = ren__conv(graph, x, name, &options);
+    const ren__shape *shape = ren__graph_shape(graph, x);
+    return ren__reshape(
+        graph, x, ren__shape_of(3, (int64_t[]){ shape->dim[0], shape->dim[1] * shape->dim[2] * shape->dim[3], width }));
 }
 
 static ren_status add_loss(ren__graph *graph, const json_t *loss, int64_t batch) {

@@ -26,5 +26,9 @@ ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_
                           const json_t *loss, ren__graph **out);
 /* The input size (D, H, W) a configuration asks for; 96 by default. */
 ren_status ren__net_input_size(const json_t *config, int64_t size[3]);
+/* Three sizes under `key`, which keep their values where it is missing. */
+ren_status ren__net_sizes(const json_t *config, const char *key, int64_t size[3]);
+/* N, D, H, W, C cut into patches, each a token of `width` channels: N, T, width. Convolution `name`. */
+ren__value ren__net_patches(ren__graph *graph, ren__value x, const char *name, const int64_t patch[3], int64_t width);
 
 #endif

@@ -3,7 +3,10 @@
  * alone; nothing is kept for backward, which draws the same numbers again. */
 #include "base/random.h"
 #include "kernels/vector.h"
+#include "ops/dropout.h"
 #include "ops/internal.h"
+
+enum { FACTORS = 256 };
 
 typedef struct dropout_node {
     double rate;
@@ -17,33 +20,42 @@ static ren_status infer(const ren__graph *graph, const ren__node *node, ren__sha
     return REN_OK;
 }
 
-/* 1 / (1 - rate) or 0 for one element or channel of a sample. Four come from one block of the generator. */
-static float factor(const ren__step *step, uint32_t sample, uint64_t index) {
-    const dropout_node *n = step->node->options;
-    const uint32_t counter[4] = { (uint32_t)(index / 4), sample, step->epoch, (uint32_t)step->node->index };
+/* Four elements come from one block of the generator. */
+void ren__dropout_factors(const ren__step *step, double rate, int64_t sample, uint64_t index, int64_t count,
+                          float *factors) {
+    const uint32_t id = step->samples ? step->samples[sample] : (uint32_t)sample;
     const uint32_t key[2] = { (uint32_t)step->seed, (uint32_t)(step->seed >> 32) };
+    const float kept = (float)(1.0 / (1.0 - rate));
     uint32_t block[4];
-    ren__philox(counter, key, block);
-    return (double)block[index % 4] < n->rate * 4294967296.0 ? 0.0f : (float)(1.0 / (1.0 - n->rate));
+    for (int64_t i = 0; i < count; i++, index++) {
+        if (i == 0 || index % 4 == 0) {
+            const uint32_t counter[4] = { (uint32_t)(index / 4), id, step->epoch, (uint32_t)step->node->index };
+            ren__philox(counter, key, block);
+        }
+        factors[i] = (double)block[index % 4] < rate * 4294967296.0 ? 0.0f : kept;
+    }
 }
 
 typedef struct dropout_job {
     const ren__step *step;
     const float *from;
     float *to;
-    int64_t size, channels; /* of a sample */
+    int64_t size, channels, elements; /* of a sample, of a row, of all */
 } dropout_job;
 
 static void chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const dropout_job *j = argument;
+    const dropout_node *n = j->step->node->options;
+    float factors[FACTORS];
     (void)thread;
-    for (int64_t row = begin; row < end; row++) { /* a row of channels */
-        int64_t sample = row * j->channels / j->size;
-        uint32_t id = j->step->samples ? j->step->samples[sample] : (uint32_t)sample;
-        const float *from = j->from + row * j->channels;
-        float *to = j->to + row * j->channels;
-        for (int64_t c = 0; c < j->channels; c++)
-            to[c] = from[c] * factor(j->step, id, (uint64_t)(row * j->channels + c - sample * j->size));
+    for (int64_t at = begin * FACTORS; at < end * FACTORS && at < j->elements;) { /* within one sample each time */
+        const int64_t sample = at / j->size, within = at % j->size;
+        int64_t count = j->size - within < FACTORS ? j->size - within : FACTORS;
+        if (count > end * FACTORS - at) count = end * FACTORS - at;
+        ren__dropout_factors(j->step, n->rate, sample, (uint64_t)within, count, factors);
+        for (int64_t i = 0; i < count; i++)
+            j->to[at + i] = j->from[at + i] * factors[i];
+        at += count;
     }
 }
 
@@ -51,9 +63,8 @@ static void chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
 static void draw_channels(const dropout_job *j, int64_t batch) {
     float *scale = j->step->scratch;
     for (int64_t sample = 0; sample < batch; sample++)
-        for (int64_t c = 0; c < j->channels; c++)
-            scale[sample * j->channels + c] =
-                factor(j->step, j->step->samples ? j->step->samples[sample] : (uint32_t)sample, (uint64_t)c);
+        ren__dropout_factors(j->step, ((const dropout_node *)j->step->node->options)->rate, sample, 0, j->channels,
+                             scale + sample * j->channels);
 }
 
 static void apply_channels(void *argument, int64_t begin, int64_t end, int32_t thread) {
@@ -80,13 +91,17 @@ static ren_status plan(ren__step *step) {
 static ren_status apply(ren__step *step, const float *from, float *to) {
     const dropout_node *n = step->node->options;
     int64_t rows = ren__rows_of(&step->output_shape), batch = step->output_shape.dim[0];
-    dropout_job j = { step, from, to, ren__shape_elements(&step->output_shape) / batch,
-                      ren__channels_of(&step->output_shape) };
+    dropout_job j = { step,
+                      from,
+                      to,
+                      ren__shape_elements(&step->output_shape) / batch,
+                      ren__channels_of(&step->output_shape),
+                      ren__shape_elements(&step->output_shape) };
     if (n->channels) {
         draw_channels(&j, batch);
         ren__parallel_for(step->context, step->run, rows, 4096, apply_channels, &j);
     } else {
-        ren__parallel_for(step->context, step->run, rows, 64, chunk, &j);
+        ren__parallel_for(step->context, step->run, (j.elements + FACTORS - 1) / FACTORS, 16, chunk, &j);
     }
     return REN_OK;
 }

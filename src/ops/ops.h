@@ -58,6 +58,21 @@ ren__value ren__pad(ren__graph *graph, ren__value x, const int64_t *before, cons
 ren__value ren__positions(ren__graph *graph, ren__value x, const char *name);
 ren__value ren__class_token(ren__graph *graph, ren__value x, const char *name);
 
+/* q, k, v of all heads (N, T, 3C) -> N, T, C; `dropout` of the probabilities. */
+ren__value ren__attention_heads(ren__graph *graph, ren__value qkv, int64_t heads, double dropout);
+
+typedef struct ren__window_options {
+    int64_t heads;
+    int64_t table[3];  /* the window that the table of relative positions is for; one entry a spatial axis */
+    int64_t window[3]; /* the window in use, which tiles the map; a smaller one takes the table's first tokens */
+    int64_t shift[3];  /* below the window; 0: none */
+    double dropout;
+} ren__window_options;
+
+/* The same within windows of a map of 2 or 3 axes (N, spatial, 3C); parameter name.relative_position_bias_table. */
+ren__value ren__window_attention(ren__graph *graph, ren__value qkv, const char *name,
+                                 const ren__window_options *options);
+
 enum { REN__MAX_CLASSES = 16 };
 /* Mean loss of logits N, K and targets N (class numbers as floats), PyTorch's definition. `weights`: K or NULL. */
 ren__value ren__cross_entropy(ren__graph *graph, ren__value logits, ren__value targets, const double *weights,

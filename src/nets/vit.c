@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The `vit` expert of REN (arXiv 2510.04923): patches of 8x8x8, class token and learned positions, pre-norm blocks of
+ * attention and MLP, a head on the class token. Parameter names are the published checkpoint's.
+ */
+#include <stdio.h>
+
+#include "format/document.h"
+#include "nets/nets.h"
+
+typedef struct vit {
+    int64_t size[3], patch[3], classes, width, layers, heads;
+    double mlp_ratio, dropout;
+} vit;
+
+static ren_status read_config(const json_t *config, vit *v) {
+    static const char *const known[] = { "input_size", "classes",   "patch_size", "embed_dim", "n_layers",
+                                         "n_heads",    "mlp_ratio", "dropout",    NULL };
+    ren_status st = ren__net_input_size(config, v->size);
+    if (st == REN_OK) st = ren__check_keys(config, "vit", known);
+    if (st == REN_OK) st = ren__net_sizes(config, "patch_size", v->patch);
+    if (st == REN_OK) st = ren__get_integer(config, "classes", "vit", 2, REN__MAX_CLASSES, &v->classes);
+    if (st == REN_OK) st = ren__get_integer(config, "embed_dim", "vit", 1, 4096, &v->width);
+    if (st == REN_OK) st = ren__get_integer(config, "n_layers", "vit", 1, 64, &v->layers);
+    if (st == REN_OK) st = ren__get_integer(config, "n_heads", "vit", 1, 64, &v->heads);
+    if (st == REN_OK) st = ren__get_number(config, "mlp_ratio", "vit", &v->mlp_ratio);
+    if (st == REN_OK) st = ren__get_number(config, "dropout", "vit", &v->dropout);
+    if (st == REN_OK && !(v->mlp_ratio > 0 && v->mlp_ratio <= 64))
+        st = ren__error(REN_E_INVALID, "vit: mlp_ratio must lie in (0, 64]");
+    return st;
+}
+
+/* x + attention(norm1 x), then x + mlp(norm2 x). */
+static ren__value block(ren__graph *graph, ren__value x, const vit *v, const char *prefix) {
+    char name[64];
+#define NAME(suffix) (snprintf(name, sizeof name, "%s." suffix, prefix), name)
+    ren__value y = ren__layer_norm(graph, x, NAME("norm1"));
+    y = ren__linear(graph, y, NAME("attn.qkv"), 3 * v->width, 0);
+    y = ren__attention_heads(graph, y, v->heads, v->dropout);
+    y = ren__dropout(graph, ren__linear(graph, y, NAME("attn.proj"), v->width, 0), v->dropout);
+    x = ren__add(graph, x, y);
+    y = ren__layer_norm(graph, x, NAME("norm2"));
+    y = ren__linear(graph, y, NAME("mlp.0"), (int64_t)((double)v->width * v->mlp_ratio), 0);
+    y = ren__dropout(graph, ren__activate(graph, y, REN__GELU), v->dropout);
+    y = ren__dropout(graph, ren__linear(graph, y, NAME("mlp.3"), v->width, 0), v->dropout);
+#undef NAME
+    return ren__add(graph, x, y);
+}
+
+static ren_status build(ren__graph *graph, const json_t *config, int64_t batch) {
+    vit v = {
+        .patch = { 8, 8, 8 }, .classes = 2, .width = 128, .layers = 3, .heads = 4, .mlp_ratio = 1.5, .dropout = 0.2
+    };
+    char prefix[32];
+    const ren_status st = read_config(config, &v);
+    if (st != REN_OK) return st;
+    ren__value x =
+        ren__graph_input(graph, "x", ren__shape_of(5, (int64_t[]){ batch, v.size[0], v.size[1], v.size[2], 1 }));
+    x = ren__net_patches(graph, x, "vit.patch_embed.proj", v.patch, v.width);
+    x = ren__positions(graph, ren__class_token(graph, x, "vit.cls_token"), "vit.pos_embed");
+    x = ren__dropout(graph, x, v.dropout);
+    for (int64_t i = 0; i < v.layers; i++) {
+        snprintf(prefix, sizeof prefix, "vit.blocks.%d", (int)i);
+        x = block(graph, x, &v, prefix);
+    }
+    /* Only the class token is read after the last norm, which is a row's own. */
+    x = ren__slice(graph, x, (int64_t[]){ 0, 0, 0 }, (int64_t[]){ batch, 1, v.width });
+    x = ren__layer_norm(graph, ren__reshape(graph, x, ren__shape_of(2, (int64_t[]){ batch, v.width })), "vit.norm");
+    ren__graph_output(graph, "features", x);
+    ren__graph_output(graph, "logits", ren__linear(graph, x, "vit.head", v.classes, 0));
+    return ren__graph_status(graph);
+}
+
+const ren__net ren__vit_net = {
+    .name = "vit",
+    .build = build,
+    .training = "{\"epochs\": 80, \"batch\": 2, \"optimiser\": \"adamw\", \"lr\": 5e-5, \"weight_decay\": 1e-3,"
+                " \"schedule\": {\"kind\": \"cosine\", \"t_max\": 50, \"min_lr\": 1e-6}, \"smoothing\": 0.2,"
+                " \"dropout\": 0.2, \"clip\": 1.0,"
+                " \"early_stopping\": {\"patience\": 15, \"min_delta\": 0.001, \"from_epoch\": 16, \"max_gap\": 0.15},"
+                " \"augmentation\": {\"rotation\": 0.05, \"noise\": 0.005, \"shift\": 3, \"scale\": 0.05,"
+                " \"probabilities\": [0.2, 0.1, 0.1]}}",
+};
