@@ -131,21 +131,23 @@ static ren_status crop(ren__prepared *prepared, int64_t pad) {
     return REN_OK;
 }
 
-/* Resegmentation; the shape's region is the one before it, but within the box of the one after it, unless
- * resegmentShape is set. */
+/* Resegmentation; the shape's region is the one before it, but (for PyRadiomics) within the box of the one after it,
+ * unless resegmentShape is set. */
 static ren_status resegment(ren__prepared *prepared, const char *name, const ren__radiomics_settings *settings,
                             ren__run *run) {
     ren__roi kept;
     memset(&kept, 0, sizeof kept);
     ren_status st = ren__resegment(prepared->image, &prepared->roi, settings, run, &kept);
     if (st == REN_OK) st = ren__roi_check(&kept, name, settings);
-    if (st == REN_OK && !settings->resegment_shape)
+    /* IBSI's morphological mask stays whole */
+    const int keep_shape = settings->mode == REN_RADIOMICS_IBSI && !settings->resegment_shape;
+    if (st == REN_OK && !settings->resegment_shape && !keep_shape)
         st = ren__roi_within(prepared->image->context, &prepared->roi, kept.begin, kept.shape, &prepared->shape_roi);
     if (st != REN_OK) {
         ren__roi_free(&kept);
         return st;
     }
-    if (prepared->roi.inside != prepared->original_roi.inside &&
+    if (!keep_shape && prepared->roi.inside != prepared->original_roi.inside &&
         prepared->roi.inside != prepared->interpolated_roi.inside)
         ren__roi_free(&prepared->roi);
     prepared->roi = kept;
