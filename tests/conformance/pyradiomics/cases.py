@@ -72,9 +72,11 @@ def thin():
 
 def bins():
     out = []
-    for width in (0.1, 0.3, 1, 2.5, 5, 10, 16, 25, 25.0, 33.3, 64, 100, 250, 500):
+    for width in (0.1, 0.3):  # of a narrower range: PyRadiomics wants 100 bytes times the levels squared
+        out.append(("random_width_%s" % width, "random_image", "random_mask", 1, params(FEW, binWidth=width)))
+    for width in (1, 2.5, 5, 10, 16, 25, 25.0, 33.3, 64, 100, 250, 500):
         out.append(("ct_width_%s" % width, "ct_image", "ct_mask", 1, params(FEW, binWidth=width)))
-    for width in (0.001, 0.01, 0.05, 0.1, 0.2, 0.25, 1):
+    for width in (0.002, 0.01, 0.05, 0.1, 0.2, 0.25, 1):
         out.append(("unit_width_%s" % width, "unit_image", "ct_mask", 1, params(FEW, binWidth=width)))
     for width in (0.1, 0.2, 0.3, 0.7, 1):
         out.append(("grid_width_%s" % width, "grid_image", "ct_mask", 1, params(FEW, binWidth=width)))
