@@ -4,11 +4,13 @@
 
 /* PyRadiomics' order of columns: shape first, then the others by name. */
 static const ren__feature_class *const pyradiomics_classes[] = {
+    &ren__class_shape,
     NULL,
 };
 
 /* IBSI's own families follow PyRadiomics' classes. */
 static const ren__feature_class *const ibsi_classes[] = {
+    &ren__class_shape,
     NULL,
 };
 
