@@ -422,11 +422,11 @@ REN_API ren_status ren_expert_create(ren_context *context, const ren_expert_opti
 
 REN_API int32_t ren_expert_region(const ren_expert *expert);
 REN_API int32_t ren_expert_classes(const ren_expert *expert);
-/* Bytes that one dense prediction needs beyond the weights. */
+/* Bytes that one prediction needs beyond the weights. */
 REN_API ren_status ren_expert_session_bytes(const ren_expert *expert, size_t *bytes) REN_CHECKED;
 /* Probabilities of all classes for this expert's region of the scan, which must have this expert's preset. An empty
- * region is REN_E_DATA. Only the region's box plus the network's halo is computed where that pays; the result is that
- * of the whole volume. */
+ * region is REN_E_DATA. Where the network allows it, only what the region reaches is computed; the result is that of
+ * the whole volume. */
 REN_API ren_status ren_expert_predict(const ren_expert *expert, const ren_scan *scan, const ren_run_options *run,
                                       float *probabilities, size_t count) REN_CHECKED;
 

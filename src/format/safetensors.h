@@ -58,4 +58,15 @@ typedef struct ren__tensor_source {
 ren_status ren__safetensors_write(ren_context *context, const char *path, const ren__tensor_source *tensors,
                                   size_t count, const char *const *metadata /* key, value, ..., NULL */);
 
+/* Values of a tensor that are kept in another order: `fill` gives piece `index`, `bytes` long; its first argument is
+ * the tensor's `data`. `fill` NULL: `data` holds the values as they are. */
+typedef struct ren__tensor_pieces {
+    void (*fill)(const void *data, size_t index, void *piece);
+    size_t bytes;
+} ren__tensor_pieces;
+
+/* The same, with pieces[i] for tensors[i]. */
+ren_status ren__safetensors_write_pieces(ren_context *context, const char *path, const ren__tensor_source *tensors,
+                                         const ren__tensor_pieces *pieces, size_t count, const char *const *metadata);
+
 #endif

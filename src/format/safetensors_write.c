@@ -134,12 +134,45 @@ out:
 
 ren_status ren__safetensors_write(ren_context *context, const char *path, const ren__tensor_source *tensors,
                                   size_t count, const char *const *metadata) {
+    return ren__safetensors_write_pieces(context, path, tensors, NULL, count, metadata);
+}
+
+/* Room for the largest piece, and whether pieces fill their tensors. */
+static ren_status make_piece(ren_context *context, const plan *all, const ren__tensor_pieces *pieces, void **room) {
+    size_t largest = 0;
+
+    for (size_t i = 0; pieces && i < all->count; i++) {
+        if (!pieces[i].fill) continue;
+        if (pieces[i].bytes == 0 || all->entries[i].bytes % pieces[i].bytes)
+            return ren__error(REN_E_INVALID, "tensor \"%s\": its pieces do not fill it", all->entries[i].name);
+        if (pieces[i].bytes > largest) largest = pieces[i].bytes;
+    }
+    if (largest == 0) return REN_OK;
+    *room = ren__alloc(context, largest);
+    return *room ? REN_OK : ren__out_of_memory();
+}
+
+static ren_status write_values(ren__file_writer *writer, const void *data, size_t bytes,
+                               const ren__tensor_pieces *pieces, void *room) {
+    if (!pieces || !pieces->fill) return ren__file_writer_write(writer, data, bytes);
+    for (size_t i = 0; i < bytes / pieces->bytes; i++) {
+        pieces->fill(data, i, room);
+        const ren_status st = ren__file_writer_write(writer, room, pieces->bytes);
+        if (st != REN_OK) return st;
+    }
+    return REN_OK;
+}
+
+ren_status ren__safetensors_write_pieces(ren_context *context, const char *path, const ren__tensor_source *tensors,
+                                         const ren__tensor_pieces *pieces, size_t count, const char *const *metadata) {
     ren_status st = REN_OK;
     plan all = { NULL, NULL, count, NULL };
     ren__file_writer *writer = NULL;
     unsigned char length[8];
+    void *room = NULL;
 
     st = make_plan(context, &all, tensors, metadata);
+    if (st == REN_OK) st = make_piece(context, &all, pieces, &room);
     if (st != REN_OK) {
         st = ren__error_context(st, "%s", path);
         goto out;
@@ -149,12 +182,15 @@ ren_status ren__safetensors_write(ren_context *context, const char *path, const 
         length[i] = (unsigned char)(all.header->size >> 8 * i);
     REN_TRY(ren__file_writer_write(writer, length, sizeof length));
     REN_TRY(ren__file_writer_write(writer, all.header->data, all.header->size));
-    for (size_t i = 0; i < count; i++)
-        REN_TRY(ren__file_writer_write(writer, tensors[all.order[i]].data, all.entries[all.order[i]].bytes));
+    for (size_t i = 0; i < count; i++) {
+        const size_t k = all.order[i];
+        REN_TRY(write_values(writer, tensors[k].data, all.entries[k].bytes, pieces ? &pieces[k] : NULL, room));
+    }
     st = ren__file_writer_commit(writer);
     writer = NULL;
 out:
     ren__file_writer_abort(writer);
+    ren__free(room);
     ren_text_free(all.header);
     ren__free(all.order);
     ren__free(all.entries);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/parallel.h"
 #include "base/random.h"
@@ -23,11 +24,21 @@ struct ren__weights {
     ren__arena *arena;
     int32_t count;
     ren__parameter *parameters;
-    float **data; /* each an allocation of its own: the largest is hundreds of megabytes */
+    float **data;      /* each an allocation of its own: the largest is hundreds of megabytes */
+    int64_t *arranged; /* channels of a matrix whose columns are arranged; 0: as in the checkpoint */
     pthread_mutex_t lock;
     int has_lock;
     derived *derived;
 };
+
+/* Large pages: reading a matrix of 170 MB in pieces of kilobytes, and filling it, is otherwise as much a matter of page
+ * tables as of memory. Only advice, so that what comes of it does not matter. */
+static void advise_large_pages(float *data, size_t bytes) {
+    const uintptr_t large = (uintptr_t)2 << 20;
+    const uintptr_t begin = ((uintptr_t)data + large - 1) & ~(large - 1),
+                    end = ((uintptr_t)data + bytes) & ~(large - 1);
+    if (data && begin < end) (void)madvise((uint8_t *)data + (begin - (uintptr_t)data), end - begin, MADV_HUGEPAGE);
+}
 
 ren_status ren__weights_create(ren_context *context, const ren__graph *graph, ren__weights **out) {
     ren_status st = REN_OK;
@@ -43,11 +54,13 @@ ren_status ren__weights_create(ren_context *context, const ren__graph *graph, re
     count = ren__graph_parameter_count(graph);
     REN_CALLOC(weights->parameters, (size_t)count + 1);
     REN_CALLOC(weights->data, (size_t)count + 1);
+    REN_CALLOC(weights->arranged, (size_t)count + 1);
     for (int32_t i = 0; i < count; i++) {
         ren__parameter *parameter = &weights->parameters[i];
         *parameter = *ren__graph_parameter_at(graph, i);
         parameter->name = ren__arena_strdup(weights->arena, parameter->name);
         weights->data[i] = ren__alloc_array(context, (size_t)ren__shape_elements(&parameter->shape), sizeof(float));
+        advise_large_pages(weights->data[i], (size_t)ren__shape_elements(&parameter->shape) * sizeof(float));
         weights->count++;
         if (!parameter->name || !weights->data[i]) {
             st = ren__out_of_memory();
@@ -77,6 +90,7 @@ void ren__weights_release(ren__weights *weights) {
     for (int32_t i = 0; i < weights->count; i++)
         ren__free(weights->data[i]);
     ren__free(weights->data);
+    ren__free(weights->arranged);
     ren__free(weights->parameters);
     ren__arena_free(weights->arena);
     if (weights->has_lock) pthread_mutex_destroy(&weights->lock);
@@ -123,6 +137,59 @@ size_t ren__weights_bytes(const ren__weights *weights) {
     for (int32_t i = 0; i < weights->count; i++)
         bytes += ren__weights_elements(weights, i) * sizeof(float);
     return bytes;
+}
+
+/* ---- the order of columns ---- */
+
+/* rows x columns to columns x rows, in squares that stay in the first-level cache. */
+static void transpose(const float *from, int64_t rows, int64_t columns, float *to) {
+    enum { EDGE = 16 };
+    for (int64_t r0 = 0; r0 < rows; r0 += EDGE)
+        for (int64_t c0 = 0; c0 < columns; c0 += EDGE) {
+            int64_t r1 = r0 + EDGE < rows ? r0 + EDGE : rows, c1 = c0 + EDGE < columns ? c0 + EDGE : columns;
+            for (int64_t c = c0; c < c1; c++)
+                for (int64_t r = r0; r < r1; r++)
+                    to[c * rows + r] = from[r * columns + c];
+        }
+}
+
+typedef struct arranging {
+    float *matrix, *scratch; /* a row for each thread */
+    int64_t columns, channels;
+} arranging;
+
+static void arrange_rows(void *argument, int64_t begin, int64_t end, int32_t thread) {
+    const arranging *a = argument;
+    float *row = a->scratch + thread * a->columns;
+    for (int64_t i = begin; i < end; i++) {
+        float *to = a->matrix + i * a->columns;
+        memcpy(row, to, (size_t)a->columns * sizeof *row);
+        transpose(row, a->channels, a->columns / a->channels, to);
+    }
+}
+
+ren_status ren__weights_arrange(ren__weights *weights, int32_t index, int64_t channels) {
+    ren_status st = REN_OK;
+    ren_context *context = weights->context;
+    const ren__shape *shape = &weights->parameters[index].shape;
+    arranging a = { weights->data[index], NULL, shape->dim[1], channels };
+    if (shape->rank != 2 || channels < 1 || a.columns % channels || weights->arranged[index])
+        REN_FAIL(REN_E_INTERNAL, "the columns of %s cannot be arranged", weights->parameters[index].name);
+    REN_ALLOC(a.scratch, (size_t)(context->threads * a.columns) * sizeof *a.scratch);
+    ren__parallel_for(context, NULL, shape->dim[0], 1, arrange_rows, &a);
+    weights->arranged[index] = channels;
+out:
+    ren__free(a.scratch);
+    return st;
+}
+
+int64_t ren__weights_arranged(const ren__weights *weights, int32_t index) {
+    return weights->arranged[index];
+}
+
+void ren__weights_published(const ren__weights *weights, int32_t index, int64_t row, float *out) {
+    int64_t columns = weights->parameters[index].shape.dim[1], channels = weights->arranged[index];
+    transpose(weights->data[index] + row * columns, columns / channels, channels, out);
 }
 
 /* ---- drawing ---- */

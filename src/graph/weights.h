@@ -27,6 +27,15 @@ const float *ren__weights_read(const ren__weights *weights, int32_t index);
 int32_t ren__weights_find(const ren__weights *weights, const char *name); /* -1: not there */
 size_t ren__weights_bytes(const ren__weights *weights);
 
+/* Columns of a linear layer on a flattened map come in the published order, channels first. Arranged, they are in the
+ * order of the map in memory, channels last, so that what belongs to neighbouring cells lies together (ops/sparse.h).
+ * In place, because the largest matrix is hundreds of megabytes; only while nobody shares the weights, and not where
+ * they are to be trained. */
+ren_status ren__weights_arrange(ren__weights *weights, int32_t index, int64_t channels);
+int64_t ren__weights_arranged(const ren__weights *weights, int32_t index); /* the channels; 0: the published order */
+/* One row of an arranged matrix in the published order. */
+void ren__weights_published(const ren__weights *weights, int32_t index, int64_t row, float *out);
+
 /* Something computed from the weights once and kept with them, found again by `key`. `fill` writes `bytes` bytes; the
  * first caller runs it, others wait. Shared weights only. */
 typedef ren_status (*ren__derive_fn)(void *argument, void *out);

@@ -8,6 +8,8 @@
 
 #include "base/context.h"
 
+enum { REN__PANEL = 48 }; /* outputs of a convolution whose weights lie together (pooled_row) */
+
 typedef struct ren__vector {
     /* sum[c] += sum of (x - pivot[c]); square[c] += sum of its square. Float partial sums of 64 rows, then double. */
     void (*moments)(const float *x, int64_t rows, int64_t channels, const float *pivot, double *sum, double *square);
@@ -30,6 +32,10 @@ typedef struct ren__vector {
      */
     void (*stem_row)(const float *x, int64_t plane, int64_t row, int64_t columns, int64_t channels,
                      const float *weights, const float *bias, int relu, float *y);
+    /* The same for any number of input channels: one row of cells of kernels/pooled.h. `outputs` is a multiple of 16.
+     */
+    void (*pooled_row)(const float *x, int64_t plane, int64_t row, int64_t columns, int64_t channels, int64_t outputs,
+                       const float *weights, const float *bias, int relu, float *y);
     double (*dot)(const float *a, const float *b, int64_t count); /* float partial sums of 4096, then double */
     void (*add_scaled)(float factor, const float *x, int64_t count, float *y); /* y += factor x */
     void (*activate)(int32_t kind, const float *x, int64_t count, float *y);   /* REN__* of ops/ops.h */

@@ -216,6 +216,88 @@ static void stem_row(const float *x, int64_t plane, int64_t row, int64_t columns
         stem_blocks(x, plane, row, columns, channels, weights + c, bias + c, relu, 1, y + c);
 }
 
+/* The widest vector of the instruction set, and rows of voxels of a pooled cell that fit its registers at once. */
+#if defined(__AVX512F__)
+enum { WIDE = 16, WIDE_ROWS = 4 };
+typedef float wide __attribute__((vector_size(64)));
+typedef int32_t wide_mask __attribute__((vector_size(64)));
+#define MADD_WIDE(x, w, acc) ((wide)_mm512_fmadd_ps((__m512)(x), (__m512)(w), (__m512)(acc)))
+#elif defined(__AVX2__) && defined(__FMA__)
+enum { WIDE = 8, WIDE_ROWS = 2 };
+typedef float wide __attribute__((vector_size(32)));
+typedef int32_t wide_mask __attribute__((vector_size(32)));
+#define MADD_WIDE(x, w, acc) ((wide)_mm256_fmadd_ps((__m256)(x), (__m256)(w), (__m256)(acc)))
+#else
+enum { WIDE = 4, WIDE_ROWS = 2 };
+typedef float wide __attribute__((vector_size(16)));
+typedef int32_t wide_mask __attribute__((vector_size(16)));
+#define MADD_WIDE(x, w, acc) ((acc) + (x) * (w))
+#endif
+
+/* The largest of a pooled cell's eight voxels: two by two rows of two. Each weight that is loaded serves all of them;
+ * `vectors` is a constant of the caller. */
+static inline __attribute__((always_inline)) void pooled_cell(const float *x, int64_t plane, int64_t row,
+                                                              int64_t channels, const float *weights, int64_t panel,
+                                                              const float *bias, const int vectors, wide best[3]) {
+    enum { VOXELS = 2 * WIDE_ROWS };
+    for (int rows = 0; rows < 4; rows += WIDE_ROWS) {
+        const float *corner = x + rows / 2 * plane, *w = weights;
+        wide acc[VOXELS][3];
+#pragma GCC unroll 8
+        for (int p = 0; p < VOXELS; p++)
+#pragma GCC unroll 3
+            for (int v = 0; v < vectors; v++)
+                memcpy(&acc[p][v], bias + (ptrdiff_t)v * WIDE, sizeof acc[p][v]);
+        for (int k = 0; k < 9; k++) { /* rows of the kernel: three voxels side by side are one run of channels */
+            const float *line = corner + k / 3 * plane + k % 3 * row;
+            for (int64_t i = 0; i < 3 * channels; i++, w += panel) {
+                wide factor[3];
+#pragma GCC unroll 3
+                for (int v = 0; v < vectors; v++)
+                    memcpy(&factor[v], w + (ptrdiff_t)v * WIDE, sizeof factor[v]);
+#pragma GCC unroll 8
+                for (int p = 0; p < VOXELS; p++) {
+                    wide value = line[p / 4 * plane + p / 2 % 2 * row + p % 2 * channels + i] - (wide){ 0 };
+#pragma GCC unroll 3
+                    for (int v = 0; v < vectors; v++)
+                        acc[p][v] = MADD_WIDE(value, factor[v], acc[p][v]);
+                }
+            }
+        }
+#pragma GCC unroll 8
+        for (int p = 0; p < VOXELS; p++)
+#pragma GCC unroll 3
+            for (int v = 0; v < vectors; v++) {
+                wide_mask better = acc[p][v] > best[v];
+                best[v] = (wide)(((wide_mask)acc[p][v] & better) | ((wide_mask)best[v] & ~better));
+            }
+    }
+}
+
+static inline __attribute__((always_inline)) void pooled_blocks(const float *x, int64_t plane, int64_t row,
+                                                                int64_t columns, int64_t channels, int64_t outputs,
+                                                                const float *weights, int64_t panel, const float *bias,
+                                                                int relu, const int vectors, float *y) {
+    const wide lowest = (relu ? 0.0f : -INFINITY) - (wide){ 0 };
+    for (int64_t c = 0; c < columns; c++) {
+        wide best[3] = { lowest, lowest, lowest };
+        pooled_cell(x + 2 * c * channels, plane, row, channels, weights, panel, bias, vectors, best);
+        memcpy(y + c * outputs, best, (size_t)vectors * sizeof best[0]);
+    }
+}
+
+static void pooled_row(const float *x, int64_t plane, int64_t row, int64_t columns, int64_t channels, int64_t outputs,
+                       const float *weights, const float *bias, int relu, float *y) {
+    for (int64_t o = 0; o < outputs; o += REN__PANEL) {
+        int64_t panel = outputs - o < REN__PANEL ? outputs - o : REN__PANEL, i = 0;
+        const float *w = weights + o * 27 * channels;
+        for (; i + 3 * WIDE <= panel; i += 3 * WIDE)
+            pooled_blocks(x, plane, row, columns, channels, outputs, w + i, panel, bias + o + i, relu, 3, y + o + i);
+        for (; i < panel; i += WIDE)
+            pooled_blocks(x, plane, row, columns, channels, outputs, w + i, panel, bias + o + i, relu, 1, y + o + i);
+    }
+}
+
 enum { ACCUMULATORS = 8 };
 
 /* Lanes of all accumulators, added in a fixed order, and set to zero. */
@@ -336,6 +418,6 @@ static void activate_backward(int32_t kind, const float *x, const float *dy, int
 }
 
 const ren__vector REN__VECTOR_TABLE = {
-    moments,  affine, moments_backward, affine_backward, window_max,
-    stem_row, dot,    add_scaled,       activate,        activate_backward,
+    moments,    affine, moments_backward, affine_backward, window_max,        stem_row,
+    pooled_row, dot,    add_scaled,       activate,        activate_backward,
 };

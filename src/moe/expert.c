@@ -22,8 +22,8 @@ ren_expert *ren__expert_retain(const ren_expert *expert) {
 void ren_expert_free(ren_expert *expert) {
     if (!expert || atomic_fetch_sub_explicit(&expert->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = expert->context;
-    ren__session_cache_free(expert->cache); /* before the crop that its sessions use */
-    ren__crop_free(expert->crop);
+    ren__session_cache_free(expert->cache); /* before what its sessions use */
+    ren__sparse_free(expert->sparse);
     if (expert->has_mutex) pthread_mutex_destroy(&expert->mutex);
     ren__weights_release(expert->weights);
     ren__graph_free(expert->graph);
@@ -77,6 +77,16 @@ static ren_status copy_tree(const json_t *tree, json_t **out) {
     return tree && !*out ? ren__json_memory() : REN_OK;
 }
 
+static ren_status find_sparse(ren_expert *expert) {
+    const ren_status st = ren__sparse_create(expert->graph, &expert->sparse);
+
+    return st == REN_E_UNSUPPORTED ? REN_OK : st;
+}
+
+ren_status ren__expert_arrange(ren_expert *expert) {
+    return expert->sparse ? ren__sparse_arrange(expert->sparse, expert->weights) : REN_OK;
+}
+
 ren_status ren__expert_new(ren_context *context, const ren__net *net, const json_t *config, const json_t *record,
                            int32_t region, const ren_preset *preset, ren_expert **out) {
     ren_status st = REN_OK;
@@ -100,6 +110,7 @@ ren_status ren__expert_new(ren_context *context, const ren__net *net, const json
     if (!expert->has_mutex) REN_FAIL(REN_E_MEMORY, "the system gives no mutex");
     REN_TRY(ren__net_graph(context, net, expert->config, 1, NULL, &expert->graph));
     REN_TRY(check_ends(expert));
+    REN_TRY(find_sparse(expert));
     REN_TRY(fit_preset(expert, preset));
     REN_TRY(ren__session_cache_create(context, &expert->cache));
     *out = expert;
@@ -136,6 +147,10 @@ ren_status ren__expert_adopt(ren_context *context, const ren__net *net, const js
         return st;
     }
     expert->weights = ren__weights_retain(weights);
+    if (expert->sparse && !ren__sparse_arranged(expert->sparse, weights)) {
+        ren__sparse_free(expert->sparse);
+        expert->sparse = NULL;
+    }
     *out = expert;
     return REN_OK;
 }
@@ -168,6 +183,7 @@ ren_status ren_expert_create(ren_context *context, const ren_expert_options *opt
         REN_TRY(ren__checkpoint_read(context, set.weights, expert->weights));
     else
         REN_TRY(ren__weights_initialise(expert->weights, set.seed));
+    REN_TRY(ren__expert_arrange(expert));
     *out = expert;
     expert = NULL;
 out:

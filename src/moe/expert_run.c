@@ -1,20 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prediction by one expert. Its input is zero outside its region, and what the network makes of zeros is computed once:
- * so only the region's box is run through the network where that is less work, with the same result up to rounding.
- * Which way is taken depends on the scan alone, so that equal scans give equal bits.
+ * Prediction by one expert. Its input is zero outside its region: where the network allows it, only what the region
+ * reaches is computed (ops/sparse.h), with the same result up to rounding.
  */
 #include <math.h>
 
+#include "graph/op.h"
+#include "graph/op.h"
 #include "moe/moe.h"
 #include "moe/session_cache.h"
 
-/* The box must save at least a quarter of the voxels: cropping has work of its own. */
-#define PAYING_SHARE 0.75
+/* What the expert's sessions are made of; the caller frees it. */
+static ren_status session_graph(const ren_expert *expert, ren__graph **graph) {
+    return expert->sparse ? ren__sparse_graph(expert->sparse, graph) : ren__graph_copy(expert->graph, graph);
+}
 
 ren_status ren_expert_session_bytes(const ren_expert *expert, size_t *bytes) {
+    ren__graph *graph = NULL;
+
     REN_REQUIRE(expert != NULL && bytes != NULL);
-    return ren__session_measure(expert->graph, REN__INFER, bytes);
+    ren_status st = session_graph(expert, &graph);
+    if (st == REN_OK) st = ren__session_measure(graph, REN__INFER, bytes);
+    ren__graph_free(graph);
+    return st;
+}
+
+ren_status ren__expert_session(const ren_expert *expert, ren__session **session) {
+    ren__graph *graph = NULL;
+
+    ren_status st = session_graph(expert, &graph);
+    if (st == REN_OK) st = ren__session_create(graph, expert->weights, REN__INFER, session);
+    ren__graph_free(graph);
+    return st;
 }
 
 /* Probabilities from logits, in double: exp(l - max) / sum. */
@@ -36,82 +53,39 @@ static ren_status softmax(const ren_expert *expert, const float *logits, double 
     return REN_OK;
 }
 
-static ren_status measure_dense(const ren__session_key *key, size_t *bytes) {
-    return ren__session_measure(key->expert->graph, REN__INFER, bytes);
-}
-
-static ren_status make_dense(const ren__session_key *key, ren__session **session) {
-    return ren__session_create(key->expert->graph, key->expert->weights, REN__INFER, session);
-}
-
-/* The box alone: a graph of its own for each size. */
-static ren_status measure_cropped(const ren__session_key *key, size_t *bytes) {
-    ren__graph *graph = NULL;
-
-    ren_status st = ren__crop_graph(key->expert->crop, key->size, &graph);
-    if (st == REN_OK) st = ren__session_measure(graph, REN__INFER, bytes);
-    ren__graph_free(graph);
-    return st;
-}
-
-static ren_status make_cropped(const ren__session_key *key, ren__session **session) {
-    ren__graph *graph = NULL;
-
-    ren_status st = ren__crop_graph(key->expert->crop, key->size, &graph);
-    if (st == REN_OK) st = ren__session_create(graph, key->expert->weights, REN__INFER, session);
-    ren__graph_free(graph);
-    return st;
-}
-
-/* Makes the crop at the expert's first prediction; others wait. NULL where the network cannot be cropped. */
-static ren_status find_crop(const ren_expert *expert, ren__run *run, const ren__crop **crop) {
+/* What the network makes of zeros is found at the expert's first prediction; others wait. */
+static ren_status prepare(const ren_expert *expert, ren__run *run) {
     ren_expert *self = (ren_expert *)expert; /* what is made once is no change */
     ren_status st = REN_OK;
 
+    if (!expert->sparse) return REN_OK;
     pthread_mutex_lock(&self->mutex);
-    if (!self->crop_tried) {
-        st = ren__crop_create(expert->graph, expert->weights, run, &self->crop);
-        self->crop_tried = st == REN_OK || st == REN_E_UNSUPPORTED;
-        if (st == REN_E_UNSUPPORTED) st = REN_OK;
-    }
-    *crop = self->crop;
+    if (!self->prepared) st = ren__sparse_prepare(self->sparse, self->weights, run);
+    if (st == REN_OK) self->prepared = 1;
     pthread_mutex_unlock(&self->mutex);
     return st;
 }
 
-/* The box to be computed, and the key of its session; not 0 where it is worth it. */
-static int choose_box(const ren_expert *expert, const ren__crop *crop, const ren_scan *scan, ren__session_key *key,
-                      ren__box *box) {
+/* The region's voxels: of the whole image, or of the region's box alone. */
+static void fill_input(const ren_expert *expert, const ren_scan *scan, ren__session *session) {
     const ren__box *region = &scan->box[expert->region];
-    double share = 1.0;
+    float *box = ren__session_input(session, "box");
 
-    *key = (ren__session_key){ .expert = expert };
-    if (!crop) return 0;
-    ren__crop_box(crop, region->begin, region->end, box->begin, key->size);
-    for (int axis = 0; axis < 3; axis++) {
-        box->end[axis] = box->begin[axis] + key->size[axis];
-        share *= (double)key->size[axis] / (double)expert->preset.size[axis];
+    ren__scan_fill(scan, expert->region, box ? region : NULL, ren__session_input(session, "x"));
+    for (int axis = 0; box && axis < 3; axis++) {
+        box[axis] = (float)region->begin[axis];
+        box[3 + axis] = (float)region->end[axis];
     }
-    if (share <= PAYING_SHARE) return 1;
-    *key = (ren__session_key){ .expert = expert };
-    return 0;
 }
 
 static ren_status run_session(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan, ren__run *run,
                               double *probabilities) {
-    static const ren__session_kind dense = { measure_dense, make_dense };
-    static const ren__session_kind cropped = { measure_cropped, make_cropped };
-    const ren__crop *crop;
-    ren__session_key key;
-    ren__box box;
     ren__session *session = NULL;
     ren_status st = REN_OK;
 
-    REN_TRY(find_crop(expert, run, &crop));
-    const int boxed = choose_box(expert, crop, scan, &key, &box);
-    REN_TRY(ren__session_borrow(cache, &key, boxed ? &cropped : &dense, &session));
-    ren__scan_fill(scan, expert->region, boxed ? &box : NULL, ren__session_input(session, "x"));
-    if (boxed) ren__session_place(session, box.begin);
+    REN_TRY(prepare(expert, run));
+    REN_TRY(ren__session_borrow(cache, expert, &session));
+    fill_input(expert, scan, session);
     REN_TRY(ren__session_run(session, run));
     REN_TRY(softmax(expert, ren__session_output(session, "logits"), probabilities));
 out:

@@ -15,7 +15,7 @@ typedef struct totals {
 
 static ren_status add_totals(totals *sum, const ren_expert *expert) {
     size_t bytes = 0;
-    const ren_status st = ren__session_measure(expert->graph, REN__INFER, &bytes);
+    const ren_status st = ren_expert_session_bytes(expert, &bytes);
 
     if (st != REN_OK) return st;
     sum->parameters += ren__graph_parameters(expert->graph);

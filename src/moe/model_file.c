@@ -127,19 +127,45 @@ static ren_status tensor_name(const ren_expert *expert, const char *name, int pr
     return REN_OK;
 }
 
-static ren_status add_sources(ren__arena *arena, const ren_expert *expert, int prefixed, ren__tensor_source *sources) {
+typedef struct arranged_rows {
+    const ren__weights *weights;
+    int32_t index;
+} arranged_rows;
+
+static void published_row(const void *owner, size_t row, void *values) {
+    const arranged_rows *rows = owner;
+
+    ren__weights_published(rows->weights, rows->index, (int64_t)row, values);
+}
+
+/* Files have all weights in the published order. */
+static ren_status add_data(ren__arena *arena, const ren__weights *weights, int32_t index, ren__tensor_source *source,
+                           ren__tensor_pieces *pieces) {
+    source->data = ren__weights_read(weights, index);
+    if (!ren__weights_arranged(weights, index)) return REN_OK;
+    arranged_rows *rows = ren__arena_alloc(arena, sizeof *rows);
+    if (!rows) return ren__out_of_memory();
+    *rows = (arranged_rows){ weights, index };
+    source->data = rows;
+    *pieces = (ren__tensor_pieces){ published_row, (size_t)ren__weights_shape(weights, index)->dim[1] * sizeof(float) };
+    return REN_OK;
+}
+
+static ren_status add_sources(ren__arena *arena, const ren_expert *expert, int prefixed, ren__tensor_source *sources,
+                              ren__tensor_pieces *pieces) {
     char name[NAME_SIZE];
 
     for (int32_t i = 0; i < ren__weights_count(expert->weights); i++) {
         const ren__shape *shape = ren__weights_shape(expert->weights, i);
-        const ren_status st = tensor_name(expert, ren__weights_name(expert->weights, i), prefixed, name);
+        ren_status st = tensor_name(expert, ren__weights_name(expert->weights, i), prefixed, name);
         if (st != REN_OK) return st;
         ren__tensor_source *source = &sources[i];
         *source = (ren__tensor_source){ .type = REN__F32, .rank = shape->rank };
         source->name = ren__arena_strdup(arena, name);
         if (!source->name) return ren__out_of_memory();
         memcpy(source->shape, shape->dim, sizeof source->shape);
-        source->data = ren__weights_read(expert->weights, i);
+        st = add_data(arena, expert->weights, i, source, &pieces[i]);
+        if (st != REN_OK) return st;
     }
     return REN_OK;
 }
@@ -149,6 +175,7 @@ ren_status ren__model_write(ren_context *context, const char *path, const json_t
     ren_status st = REN_OK;
     ren__arena *arena = NULL;
     ren__tensor_source *sources = NULL;
+    ren__tensor_pieces *pieces = NULL;
     ren_text *json = NULL;
     size_t total = 0, filled = 0;
 
@@ -156,15 +183,17 @@ ren_status ren__model_write(ren_context *context, const char *path, const json_t
         total += (size_t)ren__weights_count(experts[i]->weights);
     REN_TRY(ren__arena_create(context, &arena));
     REN_CALLOC(sources, total);
+    REN_CALLOC(pieces, total);
     for (size_t i = 0; i < count; i++) {
-        REN_TRY(add_sources(arena, experts[i], prefixed, sources + filled));
+        REN_TRY(add_sources(arena, experts[i], prefixed, sources + filled, pieces + filled));
         filled += (size_t)ren__weights_count(experts[i]->weights);
     }
     REN_TRY(ren__json_write(context, model, 0, &json));
     const char *const metadata[] = { "ren.format", layout_version, "ren.model", ren_text_data(json), NULL };
-    REN_TRY(ren__safetensors_write(context, path, sources, total, metadata));
+    REN_TRY(ren__safetensors_write_pieces(context, path, sources, pieces, total, metadata));
 out:
     ren_text_free(json);
+    ren__free(pieces);
     ren__free(sources);
     ren__arena_free(arena);
     return st;
@@ -289,7 +318,7 @@ ren_status ren__model_read_weights(const ren__safetensors *file, ren_expert *exp
         st = ren__safetensors_read_f32(file, entry, ren__weights_data(expert->weights, i),
                                        ren__weights_elements(expert->weights, i));
     }
-    return st;
+    return st == REN_OK ? ren__expert_arrange(expert) : st;
 }
 
 /* -------------------------------------------------------------------------------------------------- checkpoints */

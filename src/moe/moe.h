@@ -9,7 +9,7 @@
 
 #include "graph/weights.h"
 #include "nets/nets.h"
-#include "ops/crop.h"
+#include "ops/sparse.h"
 #include "volume/scan.h"
 
 enum ren__stage { REN__PREPROCESS, REN__RADIOMICS, REN__EXPERTS, REN__GATE, REN__TOTAL, REN__STAGE_COUNT };
@@ -27,9 +27,9 @@ struct ren_expert {
     int32_t classes;
     ren__graph *graph; /* batch 1, read only */
     ren__weights *weights;
-    pthread_mutex_t mutex; /* of the two below */
-    int has_mutex, crop_tried;
-    ren__crop *crop;           /* made at the first prediction; NULL: the network cannot be cropped */
+    ren__sparse *sparse;   /* NULL: the network is evaluated densely */
+    pthread_mutex_t mutex; /* while the first prediction prepares `sparse` */
+    int has_mutex, prepared;
     ren__session_cache *cache; /* for predictions of this expert by itself; a mixture has its own */
 };
 
@@ -79,7 +79,8 @@ struct ren_result {
 
 /* An expert over weights that exist (their reference count is raised). `config`, `preset` and `record` may be NULL; the
  * record is a JSON object with what the model card shall say of the training: data, folds, seed, library version, ...
- * Both trees are copied. The weights must be those of the network in this configuration. */
+ * Both trees are copied. The weights must be those of the network in this configuration. Being somebody else's too,
+ * they stay as they are: an expert over weights that are not arranged (graph/weights.h) is evaluated densely. */
 ren_status ren__expert_adopt(ren_context *context, const ren__net *net, const json_t *config, ren__weights *weights,
                              int32_t region, const ren_preset *preset, const json_t *record, ren_expert **out);
 ren_expert *ren__expert_retain(const ren_expert *expert);

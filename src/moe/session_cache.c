@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sessions kept for the next prediction, least recently used first to go. */
 #include <pthread.h>
-#include <string.h>
 
 #include "base/ledger.h"
 #include "moe/session_cache.h"
@@ -11,7 +10,7 @@
 
 typedef struct kept {
     struct kept *next;
-    ren__session_key key;
+    const ren_expert *expert;
     ren__session *session; /* NULL while it is being made */
     size_t bytes;
     uint64_t used; /* the cache's clock when it came back */
@@ -91,17 +90,13 @@ static kept *make_room(ren__session_cache *cache, size_t needed) {
     return gone;
 }
 
-static int same_key(const ren__session_key *a, const ren__session_key *b) {
-    return a->expert == b->expert && memcmp(a->size, b->size, sizeof a->size) == 0;
-}
-
-/* An idle session of the key, now borrowed; or NULL. */
-static ren__session *take_idle(ren__session_cache *cache, const ren__session_key *key) {
+/* An idle session of the expert, now borrowed; or NULL. */
+static ren__session *take_idle(ren__session_cache *cache, const ren_expert *expert) {
     ren__session *session = NULL;
 
     pthread_mutex_lock(&cache->mutex);
     for (kept *entry = cache->first; entry && !session; entry = entry->next) {
-        if (entry->borrowed || !same_key(&entry->key, key)) continue;
+        if (entry->borrowed || entry->expert != expert) continue;
         entry->borrowed = 1;
         session = entry->session;
     }
@@ -121,9 +116,8 @@ static void reserve(ren__session_cache *cache, kept *entry) {
 }
 
 /* Makes the session; where memory is short, once more without any idle session. */
-static ren_status make_session(ren__session_cache *cache, const ren__session_key *key, const ren__session_kind *kind,
-                               ren__session **session) {
-    const ren_status st = kind->make(key, session);
+static ren_status make_session(ren__session_cache *cache, const ren_expert *expert, ren__session **session) {
+    const ren_status st = ren__expert_session(expert, session);
 
     if (st != REN_E_MEMORY && st != REN_E_LIMIT) return st;
     pthread_mutex_lock(&cache->mutex);
@@ -131,28 +125,27 @@ static ren_status make_session(ren__session_cache *cache, const ren__session_key
     pthread_mutex_unlock(&cache->mutex);
     if (!gone) return st;
     end_list(gone);
-    return kind->make(key, session);
+    return ren__expert_session(expert, session);
 }
 
-ren_status ren__session_borrow(ren__session_cache *cache, const ren__session_key *key, const ren__session_kind *kind,
-                               ren__session **out) {
-    ren__session *session = take_idle(cache, key);
+ren_status ren__session_borrow(ren__session_cache *cache, const ren_expert *expert, ren__session **out) {
+    ren__session *session = take_idle(cache, expert);
     size_t bytes = 0;
 
     if (session) {
         *out = session;
         return REN_OK;
     }
-    ren_status st = kind->measure(key, &bytes);
+    ren_status st = ren_expert_session_bytes(expert, &bytes);
     if (st != REN_OK) return st;
     kept *entry = ren__calloc(cache->context, 1, sizeof *entry);
     if (!entry) return ren__out_of_memory();
-    entry->key = *key;
+    entry->expert = expert;
     entry->bytes = bytes;
     entry->borrowed = 1;
     reserve(cache, entry);
 
-    st = make_session(cache, key, kind, &session);
+    st = make_session(cache, expert, &session);
     pthread_mutex_lock(&cache->mutex);
     if (st == REN_OK) {
         entry->session = session;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sessions kept for the next prediction. A session belongs to one thread while it is borrowed; idle ones wait in the
- * cache until one of the same expert and shape is asked for, and the least recently used go when the bytes of all
+ * cache until one of the same expert is asked for, and the least recently used go when the bytes of all
  * sessions pass the limit. Many threads may borrow at once: what is borrowed cannot be dropped, so that the limit
  * bounds what is kept, and one session a thread is always possible.
  */
@@ -10,26 +10,16 @@
 
 #include "moe/moe.h"
 
-/* What a session is for. */
-typedef struct ren__session_key {
-    const ren_expert *expert;
-    int64_t size[3]; /* of the box that is computed; 0: dense */
-} ren__session_key;
-
-/* How sessions of a kind are made; `measure` tells the bytes that one will need, before it is made. */
-typedef struct ren__session_kind {
-    ren_status (*measure)(const ren__session_key *key, size_t *bytes);
-    ren_status (*make)(const ren__session_key *key, ren__session **session);
-} ren__session_kind;
-
 ren_status ren__session_cache_create(ren_context *context, ren__session_cache **out);
 void ren__session_cache_free(ren__session_cache *cache); /* nothing is borrowed any more */
 
-/* An idle session of the key, or a new one, for which idle sessions of other keys make room first. */
-ren_status ren__session_borrow(ren__session_cache *cache, const ren__session_key *key, const ren__session_kind *kind,
-                               ren__session **out);
+/* An idle session of the expert, or a new one, for which idle sessions make room first. */
+ren_status ren__session_borrow(ren__session_cache *cache, const ren_expert *expert, ren__session **out);
 /* Gives a borrowed session back. */
 void ren__session_return(ren__session_cache *cache, ren__session *session);
+
+/* A new session for the expert: sparse where it can be, and then prepared. */
+ren_status ren__expert_session(const ren_expert *expert, ren__session **session);
 
 /* For tests: sessions held, borrowed or not, and their bytes. */
 void ren__session_cache_count(ren__session_cache *cache, size_t *sessions, size_t *bytes);

@@ -112,6 +112,18 @@ typedef struct packing {
     size_t bias_offset;
 } packing;
 
+void ren__conv_fold(const float *weights, const float *bias, const float *const norm[4], int64_t channels, size_t each,
+                    float *folded, float *folded_bias) {
+    for (int64_t c = 0; c < channels; c++) {
+        const float *const own[4] = { norm[0] + c, norm[1] + c, norm[2] + c, norm[3] + c };
+        float scale, shift;
+        ren__norm_fold(own, 1, &scale, &shift);
+        for (size_t i = 0; i < each; i++)
+            folded[(size_t)c * each + i] = weights[(size_t)c * each + i] * scale;
+        folded_bias[c] = (bias ? bias[c] : 0.0f) * scale + shift;
+    }
+}
+
 /* `out`: the packed weights, then the bias. */
 static ren_status fill(void *argument, void *out) {
     const packing *p = argument;
@@ -120,20 +132,15 @@ static ren_status fill(void *argument, void *out) {
     ren_context *context = step->context;
     ren_status st = REN_OK;
     float *folded = NULL, *bias = (float *)(void *)((uint8_t *)out + p->bias_offset);
-    const float *weights = step->parameter[0];
-    int64_t channels = n->o.channels, first_norm = 1 + has_bias(n);
+    const float *weights = step->parameter[0], *own_bias = has_bias(n) ? step->parameter[1] : NULL;
+    int64_t channels = n->o.channels;
     for (int64_t c = 0; c < channels; c++)
-        bias[c] = has_bias(n) ? step->parameter[1][c] : 0.0f;
+        bias[c] = own_bias ? own_bias[c] : 0.0f;
     if (n->folded) {
         size_t count = ren__weights_elements(step->weights, step->weight_index[0]);
-        size_t each = count / (size_t)channels;
-        REN_ALLOC(folded, (count + 2 * (size_t)channels) * sizeof *folded);
-        float *scale = folded + count, *shift = scale + channels;
-        ren__norm_fold(&step->parameter[first_norm], channels, scale, shift);
-        for (size_t i = 0; i < count; i++)
-            folded[i] = weights[i] * scale[i / each];
-        for (int64_t c = 0; c < channels; c++)
-            bias[c] = bias[c] * scale[c] + shift[c];
+        REN_ALLOC(folded, count * sizeof *folded);
+        ren__conv_fold(weights, own_bias, &step->parameter[1 + has_bias(n)], channels, count / (size_t)channels, folded,
+                       bias);
         weights = folded;
     }
     if (p->conv)
@@ -277,13 +284,6 @@ static int absorb(ren__graph *graph, ren__node *node, const ren__node *next, int
     return 0;
 }
 
-static void window(const ren__node *node, int32_t axis, int64_t *kernel, int64_t *stride, int64_t *pad) {
-    const conv_node *n = node->options;
-    *kernel = n->o.kernel[axis];
-    *stride = n->o.stride[axis] ? n->o.stride[axis] : 1;
-    *pad = n->o.pad[axis];
-}
-
 const ren__op ren__conv_op = {
     .name = "conv",
     .option_bytes = sizeof(conv_node),
@@ -296,7 +296,6 @@ const ren__op ren__conv_op = {
     .release = release,
     .flops = flops,
     .absorb = absorb,
-    .window = window,
 };
 
 ren__value ren__conv(ren__graph *graph, ren__value x, const char *name, const ren__conv_options *options) {
@@ -316,8 +315,6 @@ ren__value ren__conv(ren__graph *graph, ren__value x, const char *name, const re
     return ren__graph_add(graph, &ren__conv_op, &n, &x, 1, parameters, 1 + !options->no_bias);
 }
 
-ren__value ren__conv_unpadded(ren__graph *graph, const ren__graph *other, const ren__node *node, ren__value x) {
-    conv_node n = *(const conv_node *)node->options;
-    memset(n.o.pad, 0, sizeof n.o.pad);
-    return ren__graph_add_like(graph, other, node, &n, &x);
+ren_status ren__conv_shape_of(const ren__graph *graph, const ren__node *node, ren__conv_shape *shape) {
+    return shape_of(node->options, ren__graph_shape(graph, node->input[0]), shape);
 }

@@ -4,6 +4,7 @@
 #define REN_OPS_INTERNAL_H
 
 #include "graph/op.h"
+#include "kernels/conv.h"
 #include "ops/ops.h"
 
 extern const ren__op ren__activate_op, ren__batch_norm_op, ren__max_pool_op;
@@ -12,8 +13,11 @@ extern const ren__op ren__activate_op, ren__batch_norm_op, ren__max_pool_op;
 ren__activation ren__activate_kind(const ren__node *node);
 int64_t ren__max_pool_edge(const ren__graph *graph, const ren__node *node);
 
-/* The convolution of a node of another graph, with no padding. */
-ren__value ren__conv_unpadded(ren__graph *graph, const ren__graph *other, const ren__node *node, ren__value x);
+/* What the convolution of a conv node is, its spatial axes as three. */
+ren_status ren__conv_shape_of(const ren__graph *graph, const ren__node *node, ren__conv_shape *shape);
+/* Weights (`channels` rows of `each`) and bias (nullable) of a convolution with the batch-norm after it folded in. */
+void ren__conv_fold(const float *weights, const float *bias, const float *const norm[4], int64_t channels, size_t each,
+                    float *folded, float *folded_bias);
 
 /* Channels last: the product of all axes but the last, and the last. */
 int64_t ren__rows_of(const ren__shape *shape);

@@ -37,6 +37,9 @@ static ren_status forward(ren__step *step) {
     const linear_node *n = step->node->options;
     ren__linear_shape s = shape_of(step);
     const float *bias = n->no_bias ? NULL : step->parameter[1];
+    if (ren__weights_arranged(step->weights, step->weight_index[0]))
+        return ren__error(REN_E_STATE, "linear: the weights %s are arranged for sparse inference",
+                          ren__weights_name(step->weights, step->weight_index[0]));
     ren_status st = ren__linear_forward(step->context, step->run, &s, step->input[0], step->parameter[0], bias,
                                         n->relu && !n->normed, step->output);
     if (st == REN_OK && n->normed) {

@@ -9,6 +9,8 @@
 #define OPERATORS(each) \
     each(conv) \
     each(batch_norm) \
+    each(instance_norm) \
+    each(layer_norm) \
     each(linear) \
     each(activate) \
     each(max_pool) \
@@ -17,6 +19,8 @@
     each(flatten) \
     each(reshape) \
     each(softmax) \
+    each(attention) \
+    each(window_attention) \
     each(add) \
     each(multiply) \
     each(concat) \
@@ -25,8 +29,10 @@
     each(positions) \
     each(class_token) \
     each(cross_entropy) \
-    each(halo) \
-    each(box_linear)
+    each(active_rows) \
+    each(reached_rows) \
+    each(active_block) \
+    each(active_linear)
 /* clang-format on */
 
 #define DECLARE(name) extern const ren__op ren__##name##_op;

@@ -163,5 +163,40 @@ out:
     return st;
 }
 
+/* Piece `index` of numbers that count up. */
+static void count_up(const void *data, size_t index, void *piece) {
+    float values[4];
+    for (size_t i = 0; i < 4; i++)
+        values[i] = *(const float *)data + (float)(4 * index + i);
+    memcpy(piece, values, sizeof values);
+}
+
+static ren_status test_values_in_pieces(ren_context *context) {
+    ren_status st = REN_OK;
+    static const float first = 10, plain[2] = { 1, 2 };
+    char path[TEST_PATH];
+    ren__safetensors *file = NULL;
+    float values[12];
+    const ren__tensor_source tensors[2] = { { "counted", REN__F32, 2, { 3, 4 }, &first },
+                                            { "plain", REN__F32, 1, { 2 }, plain } };
+    ren__tensor_pieces pieces[2] = { { count_up, 4 * sizeof(float) }, { NULL, 0 } };
+
+    test_file(path, "f.safetensors");
+    REN_TRY(ren__safetensors_write_pieces(context, path, tensors, pieces, 2, NULL));
+    REN_TRY(ren__safetensors_open(context, path, &file));
+    REN_TRY(ren__safetensors_read_f32(file, ren__safetensors_find(file, "counted"), values, 12));
+    for (int i = 0; i < 12; i++)
+        CHECK_INT(values[i], 10 + i);
+    REN_TRY(ren__safetensors_read_f32(file, ren__safetensors_find(file, "plain"), values, 2));
+    CHECK(values[0] == 1 && values[1] == 2);
+    pieces[0].bytes = 20;
+    CHECK_FAILS(ren__safetensors_write_pieces(context, path, tensors, pieces, 2, NULL), REN_E_INVALID, "pieces");
+    pieces[0].bytes = 0;
+    CHECK_FAILS(ren__safetensors_write_pieces(context, path, tensors, pieces, 2, NULL), REN_E_INVALID, "pieces");
+out:
+    ren__safetensors_close(file);
+    return st;
+}
+
 TEST_MAIN(CASE(test_round_trip), CASE(test_bytes_are_canonical), CASE(test_conversions), CASE(test_long_tensor_and_cut),
-          CASE(test_writer_refuses))
+          CASE(test_writer_refuses), CASE(test_values_in_pieces))

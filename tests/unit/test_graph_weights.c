@@ -147,6 +147,38 @@ out:
     return st;
 }
 
+static ren_status test_columns_are_arranged(ren_context *context) {
+    enum { ROWS = 5, CHANNELS = 19, CELLS = 35, COLUMNS = CHANNELS * CELLS };
+    ren_status st = REN_OK;
+    ren__graph *graph = NULL;
+    ren__weights *weights = NULL;
+    float row[COLUMNS];
+    const int64_t shape[2] = { ROWS, COLUMNS };
+    REN_TRY(ren__graph_create(context, &graph));
+    (void)ren__graph_parameter(graph, "fc", "weight", ren__shape_of(2, shape), (ren__initialiser){ REN__INIT_ZERO, 0 },
+                               1);
+    REN_TRY(ren__weights_create(context, graph, &weights));
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        ren__weights_data(weights, 0)[i] = (float)i;
+    CHECK_INT(ren__weights_arranged(weights, 0), 0);
+    CHECK_FAILS(ren__weights_arrange(weights, 0, 18), REN_E_INTERNAL, "fc.weight");
+    REN_TRY(ren__weights_arrange(weights, 0, CHANNELS));
+    CHECK_INT(ren__weights_arranged(weights, 0), CHANNELS);
+    CHECK_FAILS(ren__weights_arrange(weights, 0, CHANNELS), REN_E_INTERNAL, "fc.weight");
+    for (int r = 0; r < ROWS; r++) {
+        for (int i = 0; i < COLUMNS; i++)
+            CHECK_INT(ren__weights_read(weights, 0)[r * COLUMNS + i],
+                      r * COLUMNS + i % CHANNELS * CELLS + i / CHANNELS);
+        ren__weights_published(weights, 0, r, row);
+        for (int i = 0; i < COLUMNS; i++)
+            CHECK_INT(row[i], r * COLUMNS + i);
+    }
+out:
+    ren__weights_release(weights);
+    ren__graph_free(graph);
+    return st;
+}
+
 static ren_status fill_seven(void *argument, void *out) {
     ++*(int *)argument;
     memset(out, 7, 16);
@@ -171,4 +203,5 @@ out:
 }
 
 TEST_MAIN(CASE_ONCE(test_weights_are_drawn_as_described), CASE(test_seeds_give_other_and_the_same_weights),
-          CASE(test_truncated_normal), CASE(test_names_are_found), CASE(test_derived_data_is_made_once))
+          CASE(test_truncated_normal), CASE(test_names_are_found), CASE(test_columns_are_arranged),
+          CASE(test_derived_data_is_made_once))

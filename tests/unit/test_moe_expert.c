@@ -72,6 +72,29 @@ out:
     return st;
 }
 
+/* A copy of the expert's weights as a checkpoint has them. */
+static ren_status published_weights(const ren_expert *expert, ren__weights **out) {
+    const ren__weights *from = expert->weights;
+    ren__weights *weights = NULL;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__weights_create(expert->context, expert->graph, &weights));
+    for (int32_t i = 0; i < ren__weights_count(from); i++) {
+        float *to = ren__weights_data(weights, i);
+        const int64_t *dim = ren__weights_shape(from, i)->dim;
+        if (ren__weights_arranged(from, i))
+            for (int64_t row = 0; row < dim[0]; row++)
+                ren__weights_published(from, i, row, to + row * dim[1]);
+        else
+            memcpy(to, ren__weights_read(from, i), ren__weights_elements(from, i) * sizeof *to);
+    }
+    *out = weights;
+    weights = NULL;
+out:
+    ren__weights_release(weights);
+    return st;
+}
+
 static ren_status same_weights(const ren_expert *a, const ren_expert *b) {
     ren_status st = REN_OK;
 
@@ -90,19 +113,22 @@ static ren_status test_checkpoint(ren_context *context) {
         { .prefix = "", .type = REN__F64 },
     };
     ren_expert *expert = NULL, *loaded = NULL;
+    ren__weights *weights = NULL;
     char path[TEST_PATH];
     ren_status st = REN_OK;
 
     test_file(path, "checkpoint.safetensors");
     REN_TRY(fixture_expert(context, REN_REGION_LUL, 3, &expert));
+    REN_TRY(published_weights(expert, &weights));
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        REN_TRY(write_checkpoint(context, expert->weights, path, &changes[i]));
+        REN_TRY(write_checkpoint(context, weights, path, &changes[i]));
         REN_TRY(load_checkpoint(context, path, &loaded));
         REN_TRY(same_weights(expert, loaded));
         ren_expert_free(loaded);
         loaded = NULL;
     }
 out:
+    ren__weights_release(weights);
     ren_expert_free(expert);
     ren_expert_free(loaded);
     return st;
@@ -120,17 +146,20 @@ static ren_status test_checkpoint_refusals(ren_context *context) {
         { { .prefix = "module.net.", .type = REN__F32 }, "net.conv1.weight" },
     };
     ren_expert *expert = NULL, *loaded = NULL;
+    ren__weights *weights = NULL;
     char path[TEST_PATH];
     ren_status st = REN_OK;
 
     test_file(path, "refused.safetensors");
     REN_TRY(fixture_expert(context, REN_REGION_LUL, 3, &expert));
+    REN_TRY(published_weights(expert, &weights));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        REN_TRY(write_checkpoint(context, expert->weights, path, &cases[i].change));
+        REN_TRY(write_checkpoint(context, weights, path, &cases[i].change));
         CHECK_FAILS(load_checkpoint(context, path, &loaded), REN_E_DATA, cases[i].message);
         CHECK(loaded == NULL);
     }
 out:
+    ren__weights_release(weights);
     ren_expert_free(expert);
     return st;
 }
@@ -140,14 +169,16 @@ static ren_status test_round_trip(ren_context *context) {
     char *a = NULL, *b = NULL;
     size_t a_size, b_size;
     ren_expert *expert = NULL, *adopted = NULL, *loaded = NULL;
+    ren__weights *weights = NULL;
     json_t *record = NULL;
     ren_status st = REN_OK;
 
     record = json_pack("{s:s, s:i}", "data", "phantom", "seed", 42);
     CHECK(record != NULL);
     REN_TRY(fixture_expert(context, REN_REGION_RML, 9, &expert));
-    REN_TRY(ren__expert_adopt(context, expert->net, expert->config, expert->weights, REN_REGION_RML, &expert->preset,
-                              record, &adopted));
+    REN_TRY(published_weights(expert, &weights));
+    REN_TRY(ren__expert_adopt(context, expert->net, expert->config, weights, REN_REGION_RML, &expert->preset, record,
+                              &adopted));
     REN_TRY(ren_expert_save(adopted, test_file(first, "expert.safetensors")));
     REN_TRY(ren_expert_load(context, first, &loaded));
     CHECK_INT(ren_expert_region(loaded), REN_REGION_RML);
@@ -162,6 +193,7 @@ static ren_status test_round_trip(ren_context *context) {
 out:
     ren__free(a);
     ren__free(b);
+    ren__weights_release(weights);
     json_decref(record);
     ren_expert_free(expert);
     ren_expert_free(adopted);
@@ -169,13 +201,15 @@ out:
     return st;
 }
 
-/* The probability of class 1 by the dense session, its input filled by hand. */
+/* The probability of class 1 by a dense session, its input filled by hand. */
 static ren_status dense_probability(const ren_expert *expert, const ren_scan *scan, int lobe, double *probability) {
     const int64_t side = scan->preset.size[0];
     ren__session *session = NULL;
+    ren__weights *weights = NULL;
     ren_status st = REN_OK;
 
-    REN_TRY(ren__session_create(expert->graph, expert->weights, REN__INFER, &session));
+    REN_TRY(published_weights(expert, &weights));
+    REN_TRY(ren__session_create(expert->graph, weights, REN__INFER, &session));
     float *x = ren__session_input(session, "x");
     for (int64_t i = 0; i < side * side * side; i++)
         x[i] = scan->lobe[i] == lobe ? scan->image[i] : 0.0f;
@@ -184,6 +218,7 @@ static ren_status dense_probability(const ren_expert *expert, const ren_scan *sc
     *probability = 1.0 / (1.0 + exp((double)logits[0] - (double)logits[1]));
 out:
     ren__session_free(session);
+    ren__weights_release(weights);
     return st;
 }
 
@@ -218,8 +253,40 @@ static ren_status test_predicts(ren_context *context) {
     return compare_with_dense(context, 16, fixture_config, REN_REGION_RLL);
 }
 
-static ren_status test_predicts_box_alone(ren_context *context) {
+static ren_status test_predicts_region_alone(ren_context *context) {
     return compare_with_dense(context, 48, fixture_config_48, REN_REGION_LLL);
+}
+
+/* Pooling does not divide 20 cells. */
+static ren_status test_predicts_densely(ren_context *context) {
+    ren_expert_options options;
+    ren_expert *expert = NULL, *adopted = NULL;
+    ren__weights *weights = NULL;
+    ren_scan *scan = NULL;
+    float sparse[2], dense[2];
+    ren_status st = REN_OK;
+
+    REN_TRY(ren_expert_options_init(&options, sizeof options));
+    options.config = "{\"input_size\": [20, 20, 20]}";
+    REN_TRY(ren_expert_create(context, &options, &expert));
+    CHECK(expert->sparse == NULL);
+    ren_expert_free(expert);
+    expert = NULL;
+    REN_TRY(fixture_scan(context, 16, 0, &scan)); /* and who shares the weights leaves them as they are */
+    REN_TRY(fixture_expert(context, REN_REGION_RML, 9, &expert));
+    REN_TRY(published_weights(expert, &weights));
+    REN_TRY(ren__expert_adopt(context, expert->net, expert->config, weights, REN_REGION_RML, &expert->preset, NULL,
+                              &adopted));
+    CHECK(expert->sparse != NULL && adopted->sparse == NULL);
+    REN_TRY(ren_expert_predict(expert, scan, NULL, sparse, 2));
+    REN_TRY(ren_expert_predict(adopted, scan, NULL, dense, 2));
+    CHECK_NEAR(sparse[1], dense[1], 1e-6);
+out:
+    ren_expert_free(expert);
+    ren_expert_free(adopted);
+    ren__weights_release(weights);
+    ren_scan_free(scan);
+    return st;
 }
 
 static ren_status test_predict_refusals(ren_context *context) {
@@ -379,7 +446,7 @@ out:
 }
 
 TEST_MAIN(CASE_SAMPLED(test_checkpoint), CASE_SAMPLED(test_checkpoint_refusals), CASE(test_round_trip),
-          CASE(test_predicts), CASE_SAMPLED(test_predicts_box_alone),
+          CASE(test_predicts), CASE_SAMPLED(test_predicts_region_alone), CASE_SAMPLED(test_predicts_densely),
 
           CASE(test_predict_refusals), CASE(test_option_refusals), CASE_SAMPLED(test_hostile_files),
           CASE(test_huge_network), CASE(test_card))
