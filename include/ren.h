@@ -599,9 +599,9 @@ REN_API void ren_trainer_free(ren_trainer *trainer);
 /* Trains to the end (stages "preparing" and "training") and gives the best epoch's expert, with the training record in
  * its model card; the caller ends it with ren_expert_free. A finished trainer gives the same expert at once.
  *
- * A call that ended early - cancelled, deadline, killed with its process - goes on from the folder's checkpoint, with
- * this trainer or an equal one, and ends in the same bits as one that was never stopped. The checkpoint stays in the
- * folder: it is the host's to remove once the expert is saved.
+ * A call that ended early - cancelled, deadline, killed with its process - goes on from the folder's checkpoint, if one
+ * was written, with this trainer or an equal one, and ends in the same bits as one that was never stopped. The
+ * checkpoint stays in the folder: it is the host's to remove once the expert is saved.
  *
  * Errors: REN_E_STATE where the checkpoint is of another training (network, settings, preset, seed, region, patients,
  * scans or labels), or somebody else is at work in the folder for 20 s; REN_E_DATA for a scan that is refused, where

@@ -81,6 +81,7 @@ ren.Mixture(experts, ren.Gate()).save(sys.argv[1])
 SCRIPT
 }
 check 'a model' make_model
+check 'a synthetic cohort' "$root/bin/ren" phantom --patients 8 --scans 1 --size 32 -q -o "$work/cohort"
 
 refuses() { # refuses TEXT COMMAND...: ends with status 1 and says TEXT
     local text=$1 output status
@@ -91,11 +92,16 @@ refuses() { # refuses TEXT COMMAND...: ends with status 1 and says TEXT
     [ $status = 1 ] && [[ $output == *"$text"* ]]
 }
 for how in shared static; do
-    for example in predict custom_allocator; do
+    for example in predict custom_allocator train; do
         check "build $example, $how" build $how $example
     done
     check "custom_allocator, $how" "$work/custom_allocator-$how"
     check "predict, $how" "$work/predict-$how" "$work/model.safetensors" "$ct.nii.gz" "${ct}_lobes.nii.gz"
+    mkdir "$work/trained-$how"
+    check "train, $how" "$work/train-$how" "$work/cohort" "$work/trained-$how" 1
+    check "predict with what was trained, $how" \
+        "$work/predict-$how" "$work/trained-$how/model.safetensors" "$ct.nii.gz" "${ct}_lobes.nii.gz"
+    check "train refuses a folder without a table, $how" refuses labels.csv "$work/train-$how" "$work" "$work" 1
     check "predict refuses a cut file, $how" refuses cut.nii.gz \
         "$work/predict-$how" "$work/model.safetensors" "$work/cut.nii.gz" "${ct}_lobes.nii.gz"
     check "predict refuses a missing model, $how" refuses nothing.safetensors \

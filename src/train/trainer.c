@@ -380,13 +380,29 @@ static ren_status make_paths(trainer *t) {
     return t->history ? REN_OK : ren__out_of_memory();
 }
 
+/* Both lists in one go, so that the progress of preparing does not begin twice. */
+static ren_status prepare_scans(const trainer *t) {
+    const ren__train_task *task = t->task;
+    const size_t first = (size_t)task->training_count, second = (size_t)task->validation_count;
+    ren_context *context = t->context;
+    int32_t *both = NULL;
+    ren_status st = REN_OK;
+
+    REN_CALLOC(both, first + second);
+    if (first > 0) memcpy(both, task->training, first * sizeof *both);
+    if (second > 0) memcpy(both + first, task->validation, second * sizeof *both);
+    REN_TRY(ren__dataset_prepare(task->dataset, both, (int32_t)(first + second), t->run));
+out:
+    ren__free(both);
+    return st;
+}
+
 static ren_status prepare_samples(trainer *t) {
     const ren__train_task *task = t->task;
     ren_status st = check_samples(t, task->training, task->training_count);
 
     if (st == REN_OK) st = check_samples(t, task->validation, task->validation_count);
-    if (st == REN_OK) st = ren__dataset_prepare(task->dataset, task->training, task->training_count, t->run);
-    if (st == REN_OK) st = ren__dataset_prepare(task->dataset, task->validation, task->validation_count, t->run);
+    if (st == REN_OK) st = prepare_scans(t);
     if (st == REN_OK) st = choose_samples(t, task->training, task->training_count, "training samples", &t->training);
     if (st == REN_OK)
         st = choose_samples(t, task->validation, task->validation_count, "validation samples", &t->validation);
