@@ -27,6 +27,9 @@ typedef struct ren__conv_options {
 ren__value ren__conv(ren__graph *graph, ren__value x, const char *name, const ren__conv_options *options);
 /* Over N and all spatial axes, per channel: eps 1e-5, momentum 0.1. */
 ren__value ren__batch_norm(ren__graph *graph, ren__value x, const char *name);
+/* Transposed, with a kernel that is its stride (one entry a spatial axis). Weight C, channels, kernel... */
+ren__value ren__conv_transpose(ren__graph *graph, ren__value x, const char *name, int64_t channels,
+                               const int64_t *kernel, int32_t no_bias);
 /* Each channel of each sample over its voxels, eps 1e-5, no parameters. */
 ren__value ren__instance_norm(ren__graph *graph, ren__value x);
 /* Over the last axis, eps 1e-5; `name` NULL: no weight and bias. */
@@ -53,6 +56,10 @@ ren__value ren__concat(ren__graph *graph, const ren__value *values, int32_t coun
 /* The box of `size` elements an axis that starts at `begin`; and x within zeros. One entry for each axis of x. */
 ren__value ren__slice(ren__graph *graph, ren__value x, const int64_t *begin, const int64_t *size);
 ren__value ren__pad(ren__graph *graph, ren__value x, const int64_t *before, const int64_t *after);
+enum { REN__MERGE_CELLS = 8 };
+/* N, spatial (2 or 3 even axes), C -> N, half of each, count x C: of each block of 2 cells an axis the `cells` (bits D,
+ * H, W from high to low) in that order. */
+ren__value ren__merge_patches(ren__graph *graph, ren__value x, const uint8_t *cells, int32_t count);
 /* Learned tensors of a sequence of tokens N, T, C: positions 1, T, C added to each sample (any rank), and a class token
  * 1, 1, C in front of each sequence. `name` is the whole name. */
 ren__value ren__positions(ren__graph *graph, ren__value x, const char *name);

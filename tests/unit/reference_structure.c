@@ -161,7 +161,97 @@ static int reference_class_token(reference *r, int x) {
     return s->parameter[0] ? reference_finish_step(r, s) : -1;
 }
 
+/* ---- blocks of cells ---- */
+
+typedef struct merge_choice {
+    int32_t count;
+    uint8_t cells[8];
+} merge_choice;
+
+static void compute_merge(const reference *r, reference_step *s, int training, int update) {
+    const reference_step *x = r->steps[s->input[0]];
+    const merge_choice *choice = s->options;
+    const box in = reference_box(&x->shape), out = reference_box(&s->shape);
+    int64_t at[4];
+    (void)training;
+    (void)update;
+    for (int64_t cell = 0; cell < reference_positions(&out); cell++) {
+        reference_position(&out, cell, at);
+        for (int64_t i = 0; i < out.channels; i++) {
+            const uint8_t bits = choice->cells[i / in.channels];
+            const int64_t d = in.axes == 3 ? 2 * at[1] + (bits >> 2) : 0;
+            s->value[cell * out.channels + i] = x->value[reference_offset(&in, at[0], d, 2 * at[2] + (bits >> 1 & 1),
+                                                                          2 * at[3] + (bits & 1), i % in.channels)];
+        }
+    }
+}
+
+static int reference_merge(reference *r, int x, const merge_choice *choice) {
+    ren__value value = ren__merge_patches(r->graph, reference_value(r, x), choice->cells, choice->count);
+    reference_step *s = reference_add_step(r, compute_merge, value, x, -1);
+    for (int32_t a = 1; s && a + 1 < s->shape.rank; a++)
+        s->shape.dim[a] /= 2;
+    if (s) {
+        s->shape.dim[s->shape.rank - 1] *= choice->count;
+        s->options = choice;
+    }
+    return reference_finish_step(r, s);
+}
+
+/* Each output cell belongs to one input cell. */
+static void compute_transpose(const reference *r, reference_step *s, int training, int update) {
+    const reference_step *x = r->steps[s->input[0]];
+    const box in = reference_box(&x->shape), out = reference_box(&s->shape);
+    int64_t at[4], kernel[3], cells = 1;
+    (void)training;
+    (void)update;
+    for (int a = 0; a < 3; a++)
+        cells *= kernel[a] = out.size[a] / in.size[a];
+    for (int64_t cell = 0; cell < reference_positions(&out); cell++) {
+        reference_position(&out, cell, at);
+        const int64_t within = (at[1] % kernel[0] * kernel[1] + at[2] % kernel[1]) * kernel[2] + at[3] % kernel[2];
+        for (int64_t o = 0; o < out.channels; o++) {
+            double sum = s->parameter[1] ? s->parameter[1]->value[o] : 0;
+            for (int64_t i = 0; i < in.channels; i++)
+                sum +=
+                    s->parameter[0]->value[(i * out.channels + o) * cells + within] *
+                    x->value[reference_offset(&in, at[0], at[1] / kernel[0], at[2] / kernel[1], at[3] / kernel[2], i)];
+            s->value[cell * out.channels + o] = sum;
+        }
+    }
+}
+
+static int reference_transpose(reference *r, int x, int64_t channels, const int64_t *kernel, int no_bias) {
+    char name[24];
+    ren__shape weight = reference_shape_of(r, x);
+    reference_step_name(r, "up", name);
+    ren__value value = ren__conv_transpose(r->graph, reference_value(r, x), name, channels, kernel, no_bias);
+    reference_step *s = reference_add_step(r, compute_transpose, value, x, -1);
+    if (!s) return -1;
+    weight.dim[0] = reference_channels(&weight);
+    weight.dim[1] = channels;
+    for (int32_t a = 1; a + 1 < s->shape.rank; a++)
+        s->shape.dim[a] *= weight.dim[1 + a] = kernel[a - 1];
+    s->shape.dim[s->shape.rank - 1] = channels;
+    s->parameter[0] = reference_add_parameter(r, name, "weight", weight, 1, 0, 0.8);
+    if (!no_bias) s->parameter[1] = reference_add_parameter(r, name, "bias", ren__shape_of(1, &channels), 1, 0.1, 0.5);
+    return s->parameter[0] && (no_bias || s->parameter[1]) ? reference_finish_step(r, s) : -1;
+}
+
 /* ---- cases ---- */
+
+static int merge(reference *r, const reference_case *c) {
+    static const merge_choice choices[] = {
+        { 8, { 0, 4, 2, 1, 6, 5, 3, 7 } },
+        { 8, { 0, 4, 2, 1, 5, 2, 1, 7 } }, /* two come twice */
+        { 4, { 0, 2, 1, 3 } },
+    };
+    return reference_merge(r, reference_source(r, c->shape), &choices[c->kind]);
+}
+
+static int transpose(reference *r, const reference_case *c) {
+    return reference_transpose(r, reference_source(r, c->shape), c->size, c->conv.kernel, c->conv.no_bias);
+}
 
 static int slice(reference *r, const reference_case *c) {
     static const box_choice boxes[] = {
@@ -226,6 +316,13 @@ const reference_case reference_structural[] = {
     { "concat of three", concat, SHAPE(2, 3, 4), { 0 }, 2, 0, 3, 0 },
     { "concat of tokens", concat, SHAPE(3, 4, 5), { 0 }, 1, 0, 4, 0 },
     { "concat of eight samples", concat, SHAPE(1, 4), { 0 }, 0, 0, 8, 0 },
+    { "merge patches", merge, SHAPE(2, 4, 2, 6, 3), { 0 }, 0, 0, 0, 0 },
+    { "merge patches, two of them twice", merge, SHAPE(1, 2, 4, 4, 3), { 0 }, 0, 0, 1, 0 },
+    { "merge patches 2-D", merge, SHAPE(2, 4, 6, 3), { 0 }, 0, 0, 2, 0 },
+    { "transposed conv 3-D", transpose, SHAPE(2, 3, 2, 4, 5), { 0, { 2, 2, 2 }, { 0 }, { 0 }, 0, 1 }, 3, 0, 0, 0 },
+    { "transposed conv 3-D, kernel 1, 3, 2", transpose, SHAPE(1, 3, 2, 2, 4), { 0, { 1, 3, 2 }, { 0 }, { 0 }, 0, 0 }, 6, 0, 0, 0 },
+    { "transposed conv 2-D", transpose, SHAPE(2, 3, 4, 5), { 0, { 2, 2 }, { 0 }, { 0 }, 0, 0 }, 4, 0, 0, 0 },
+    { "transposed conv 1-D", transpose, SHAPE(2, 3, 4), { 0, { 4 }, { 0 }, { 0 }, 0, 1 }, 4, 0, 0, 0 },
     { "multiply", multiply, SHAPE(3, 4, 5), { 0 }, 0, 0, 0, 0 },
     { "multiply by row", multiply, SHAPE(2, 3, 4, 3, 5), { 0 }, 0, 0, 1, 0 },
     { "multiply by itself", multiply_by_itself, SHAPE(3, 5), { 0 }, 0, 0, 0, 0 },
