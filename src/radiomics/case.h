@@ -13,6 +13,7 @@ typedef struct ren__labelled {
     int32_t label_count;
     int64_t begin[3], shape[3]; /* zero where count is */
     int64_t count;
+    int32_t outside; /* correctMask: it reaches outside of the image */
 } ren__labelled;
 
 struct ren__case {
@@ -23,7 +24,6 @@ struct ren__case {
     ren_volume *mask;  /* after correctMask */
     ren__labelled *sets;
     int32_t set_count;
-    struct ren__coefficients *spline; /* of what all sets need, made by the first that is resampled; or NULL */
 };
 
 /* labels.c: the boxes of all sets in one pass, and the voxels of one. */

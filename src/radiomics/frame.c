@@ -8,9 +8,29 @@
 
 #include "volume/geometry.h"
 
+static double plain(double length, int from_file) {
+    const double single = (double)(float)length, scale = pow(10.0, 9.0 - floor(log10(length)));
+    const double decimal = nearbyint(length * scale) / scale;
+    if (fabs(decimal - length) <= 1e-14 * length) return decimal;
+    return from_file || fabs(single - length) <= 1e-12 * length ? single : length;
+}
+
+void ren__spacing_of(const double affine[16], double spacing[3]) {
+    ren__affine_spacing(affine, spacing);
+    for (int c = 0; c < 3; c++) {
+        int elements = 0, singles = 0;
+        for (int r = 0; r < 3; r++) {
+            const double element = affine[4 * r + c];
+            elements += element != 0.0;
+            singles += element == (double)(float)element;
+        }
+        if (elements > 1) spacing[c] = plain(spacing[c], singles == 3);
+    }
+}
+
 void ren__frame_of(const ren_volume *volume, ren__frame *out) {
     memcpy(out->shape, volume->shape, sizeof out->shape);
-    ren__affine_spacing(volume->affine, out->spacing);
+    ren__spacing_of(volume->affine, out->spacing);
     for (int r = 0; r < 3; r++) {
         out->origin[r] = volume->affine[4 * r + 3];
         for (int c = 0; c < 3; c++)

@@ -18,7 +18,6 @@ void ren__case_free(ren__case *subject) {
         ren__free(subject->sets[s].labels);
     }
     ren__free(subject->sets);
-    ren__coefficients_free(subject->spline);
     ren_volume_free(subject->given);
     ren_volume_free(subject->image);
     ren_volume_free(subject->mask);
@@ -67,7 +66,13 @@ static ren_status match_grids(ren__case *subject, ren__run *run) {
                           "%s: raise geometryTolerance where that is an inaccuracy, or set correctMask to have the "
                           "mask resampled",
                           difference);
-    const ren_status st = ren__resample_mask(subject->mask, &image, run, &corrected);
+    ren_status st = ren__labels_find(subject->mask, subject->sets, subject->set_count, run);
+    if (st != REN_OK) return st;
+    for (int32_t s = 0; s < subject->set_count; s++) {
+        ren__labelled *set = &subject->sets[s];
+        set->outside = set->count && ren__check_covered(&image, &mask, set) != REN_OK;
+    }
+    st = ren__resample_mask(subject->mask, &image, run, &corrected);
     if (st != REN_OK) return st;
     ren_volume_free(subject->mask);
     subject->mask = corrected;
@@ -163,6 +168,9 @@ ren_status ren__case_prepare(ren__case *subject, int32_t index, ren__run *run, r
     ren__prepared prepared;
     memset(&prepared, 0, sizeof prepared);
     if (!set->count) return ren__error(REN_E_DATA, "region %s has no voxels in the mask", set->name);
+    if (set->outside)
+        return ren__error(REN_E_DATA, "region %s reaches outside of the image, and correctMask cannot mend that",
+                          set->name);
     REN_TRY(ren__labels_roi(subject->mask, set, run, &prepared.original_roi));
     if (settings->resample) {
         REN_TRY(ren__resample_region(subject, set, run, &prepared));

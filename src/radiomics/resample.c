@@ -1,23 +1,296 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Resampling of regions. */
+/* Resampling of regions: the grid, the image on it, and the region's voxels. */
 #include "radiomics/resample.h"
 
-void ren__coefficients_free(ren__coefficients *coefficients) {
-    ren__free(coefficients);
+#include <math.h>
+#include <string.h>
+
+#include "base/parallel.h"
+#include "radiomics/pixels.h"
+#include "radiomics/sampler.h"
+
+enum { ROW_GRAIN = 16, GRAIN = 1 << 16 };
+
+/* ------------------------------------------------------------------------------------------------- the grid */
+
+/* As ITK computes it for an index that is no whole number: the origin is added last. */
+static void point_of(const ren__frame *frame, const double index[3], double point[3]) {
+    for (int r = 0; r < 3; r++) {
+        double sum = 0.0;
+        for (int c = 0; c < 3; c++)
+            sum += frame->to_point[3 * r + c] * index[c];
+        point[r] = sum + frame->origin[r];
+    }
+}
+
+ren_status ren__check_covered(const ren__frame *image, const ren__frame *mask, const ren__labelled *set) {
+    const double tolerance = 1e-3;
+    double ends[2][3], point[3], index[2][3];
+    for (int a = 0; a < 3; a++) {
+        ends[0][a] = (double)set->begin[a] - 0.5;
+        ends[1][a] = (double)(set->begin[a] + set->shape[a]) - 0.5;
+    }
+    for (int e = 0; e < 2; e++) {
+        point_of(mask, ends[e], point);
+        ren__frame_index(image, point, index[e]);
+    }
+    for (int a = 0; a < 3; a++)
+        if (!(fmin(index[0][a], index[1][a]) >= -0.5 - tolerance) ||
+            !(fmax(index[0][a], index[1][a]) <= (double)image->shape[a] - 0.5 + tolerance))
+            return ren__error(REN_E_DATA, "region %s reaches outside of the image along axis %d", set->name, a);
+    return REN_OK;
+}
+
+/* Spacing of the new grid: 0 in the setting, and axes along which the region has one slice, keep the mask's. */
+static void wanted_spacing(const ren__radiomics_settings *settings, const ren__frame *mask, const ren__labelled *set,
+                           double spacing[3]) {
+    const int ibsi = settings->mode == REN_RADIOMICS_IBSI;
+    for (int a = 0; a < 3; a++) {
+        const int keep =
+            settings->resampled_spacing[a] == 0.0 || set->shape[a] == 1 || (ibsi && settings->ibsi.in_plane && a == 2);
+        spacing[a] = keep ? mask->spacing[a] : settings->resampled_spacing[a];
+    }
+}
+
+/* numpy's allclose. */
+static int same_spacing(const double image[3], const double wanted[3]) {
+    for (int a = 0; a < 3; a++)
+        if (!(fabs(image[a] - wanted[a]) <= 1e-8 + 1e-5 * fabs(wanted[a]))) return 0;
+    return 1;
+}
+
+/* The part of the new grid that covers the region and `pad` voxels around it. PyRadiomics' grid begins at the corner of
+ * the mask's first voxel, IBSI's shares the mask's centre. */
+static ren_status make_grid(const ren__radiomics_settings *settings, const ren__frame *mask, const ren__labelled *set,
+                            const double spacing[3], ren__frame *out) {
+    const int centred = settings->mode == REN_RADIOMICS_IBSI && settings->ibsi.grid_at_centre;
+    const double most = 2147483647.0, pad = (double)settings->pad_distance;
+    double first[3];
+    memcpy(out->spacing, spacing, sizeof out->spacing);
+    memcpy(out->direction, mask->direction, sizeof out->direction);
+    for (int a = 0; a < 3; a++) {
+        const double ratio = mask->spacing[a] / spacing[a], size = (double)mask->shape[a];
+        const double corner = 0.5 * (spacing[a] - mask->spacing[a]) / mask->spacing[a];
+        const double begin = centred ? 0.5 * (size - 1.0) - 0.5 * (ceil(size * ratio) - 1.0) / ratio : corner;
+        const double shift = centred ? begin : 0.0;
+        double low = floor(((double)set->begin[a] - 0.5 - shift) * ratio - pad);
+        double high = ceil(((double)(set->begin[a] + set->shape[a]) - 0.5 - shift) * ratio + pad);
+        low = fmax(low, 0.0);
+        high = fmin(high, ceil(size * ratio) - 1.0);
+        if (!(high <= most))
+            return ren__error(REN_E_DATA, "resampledPixelSpacing gives too many voxels along axis %d", a);
+        out->shape[a] = (int64_t)(high - low) + 1;
+        if (out->shape[a] < 1) out->shape[a] = 1;
+        first[a] = begin + low / ratio;
+    }
+    point_of(mask, first, out->origin);
+    ren__frame_complete(out);
+    return REN_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ the image */
+
+typedef struct cast_job {
+    double *values;
+    int32_t type;
+    int rounds;
+    uint8_t *to;
+} cast_job;
+
+static void cast_values(void *argument, int64_t begin, int64_t end, int32_t thread) {
+    const cast_job *job = argument;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++)
+        job->values[i] = job->rounds ? floor(job->values[i] + 0.5) : ren__pixels_cast(job->type, job->values[i]);
+    ren__pixels_store(job->type, job->values + begin, end - begin, job->to + (size_t)begin * ren__type_size(job->type));
+}
+
+/* PyRadiomics keeps the image's type; IBSI keeps the digits, or rounds them. */
+static ren_status resample_image(const ren__case *subject, const ren__frame *frame, ren__run *run, ren_volume **out) {
+    ren_status st = REN_OK;
+    ren_context *context = subject->context;
+    const ren__radiomics_settings *settings = &subject->settings;
+    const int ibsi = settings->mode == REN_RADIOMICS_IBSI;
+    cast_job job = { NULL, ibsi ? REN_TYPE_F64 : ren__pixels_type(subject->image), ibsi && settings->ibsi.round, NULL };
+    ren_volume *image = NULL;
+    double affine[16];
+    void *voxels = NULL;
+    const int64_t count = frame->shape[0] * frame->shape[1] * frame->shape[2];
+    ren__frame_affine(frame, affine);
+    REN_TRY(ren__volume_allocate_raw(context, job.type, frame->shape, affine, &voxels, &image));
+    job.to = voxels;
+    job.values = ren__alloc_array(context, (size_t)count, sizeof *job.values);
+    if (!job.values) {
+        st = ren__out_of_memory();
+        goto out;
+    }
+    REN_TRY(ren__sample(subject->image, frame, settings->interpolator, run, job.values));
+    ren__parallel_for(context, run, count, GRAIN, cast_values, &job);
+    REN_TRY(ren__run_check(run));
+    *out = image;
+    image = NULL;
+out:
+    ren__free(job.values);
+    ren_volume_free(image);
+    return st;
+}
+
+/* ----------------------------------------------------------------------------------------------- the labels */
+
+typedef struct label_job {
+    const ren__frame *frame, *mask;
+    const ren__roi *roi;   /* the region on the mask's grid, for `inside` */
+    const int32_t *labels; /* the whole mask, for `out` */
+    double threshold;      /* IBSI: share of a voxel; 0: nearest */
+    uint8_t *inside;
+    int32_t *out;
+} label_job;
+
+static int roi_has(const ren__roi *roi, const int64_t index[3]) {
+    int64_t at[3];
+    for (int a = 0; a < 3; a++) {
+        at[a] = index[a] - roi->begin[a];
+        if (at[a] < 0 || at[a] >= roi->shape[a]) return 0;
+    }
+    return roi->inside[(at[2] * roi->shape[1] + at[1]) * roi->shape[0] + at[0]];
+}
+
+/* The region interpolated linearly. */
+static double share_inside(const ren__roi *roi, const ren__support at[3]) {
+    double sum = 0.0;
+    for (int corner = 0; corner < 8; corner++) {
+        double weight = 1.0;
+        int64_t index[3];
+        for (int a = 0; a < 3; a++) {
+            const int upper = corner >> a & 1;
+            weight *= upper ? at[a].weight[0] : 1.0 - at[a].weight[0];
+            index[a] = at[a].index[upper];
+        }
+        if (weight > 0.0 && roi_has(roi, index)) sum += weight;
+    }
+    return sum;
+}
+
+static void label_rows(void *argument, int64_t begin, int64_t end, int32_t thread) {
+    const label_job *job = argument;
+    const int64_t *shape = job->frame->shape, *size = job->mask->shape;
+    const int32_t kind = job->threshold > 0.0 ? REN__INTERPOLATE_LINEAR : REN__INTERPOLATE_NEAREST;
+    (void)thread;
+    for (int64_t row = begin; row < end; row++) {
+        ren__row_positions positions;
+        ren__support at[3];
+        ren__row_positions_of(job->frame, job->mask, row % shape[1], row / shape[1], &positions);
+        for (int64_t i = 0; i < shape[0]; i++) {
+            const int64_t to = row * shape[0] + i;
+            for (int a = 0; a < 3; a++)
+                ren__support_of(kind, size[a], job->mask->spacing[a], ren__row_position(&positions, a, i), &at[a]);
+            if (!at[0].taps || !at[1].taps || !at[2].taps) {
+                if (job->out) job->out[to] = 0;
+                continue; /* `inside` was zeroed */
+            }
+            const int64_t index[3] = { at[0].index[0], at[1].index[0], at[2].index[0] };
+            if (job->out)
+                job->out[to] = job->labels[(index[2] * size[1] + index[1]) * size[0] + index[0]];
+            else if (job->threshold > 0.0)
+                job->inside[to] = share_inside(job->roi, at) >= job->threshold;
+            else
+                job->inside[to] = (uint8_t)roi_has(job->roi, index);
+        }
+    }
+}
+
+/* The region on another grid, shrunk to its box. */
+static ren_status resample_roi(const ren__case *subject, const ren__frame *mask, const ren__frame *frame, int linear,
+                               const ren__roi *roi, ren__run *run, ren__roi *out) {
+    ren_status st = REN_OK;
+    ren_context *context = subject->context;
+    const double threshold = subject->settings.ibsi.mask_threshold;
+    label_job job = { .frame = frame, .mask = mask, .roi = roi };
+    ren__roi result;
+    memset(&result, 0, sizeof result);
+    if (linear) job.threshold = threshold > 0.0 ? threshold : 0.5;
+    memcpy(result.shape, frame->shape, sizeof result.shape);
+    REN_CALLOC(result.inside, (size_t)(frame->shape[0] * frame->shape[1] * frame->shape[2]));
+    job.inside = result.inside;
+    ren__parallel_for(context, run, frame->shape[1] * frame->shape[2], ROW_GRAIN, label_rows, &job);
+    REN_TRY(ren__run_check(run));
+    REN_TRY(ren__roi_shrink(context, &result));
+    *out = result;
+    memset(&result, 0, sizeof result);
+out:
+    ren__roi_free(&result);
+    return st;
 }
 
 ren_status ren__resample_mask(const ren_volume *mask, const ren__frame *frame, ren__run *run, ren_volume **out) {
-    (void)mask;
-    (void)frame;
-    (void)run;
-    *out = NULL;
-    return ren__error(REN_E_UNSUPPORTED, "correctMask is not supported yet");
+    static const int64_t origin[3] = { 0, 0, 0 };
+    ren_status st = REN_OK;
+    ren_context *context = mask->context;
+    ren__frame from;
+    label_job job = { .frame = frame, .mask = &from };
+    ren_volume *result = NULL;
+    double affine[16];
+    void *voxels = NULL;
+    int32_t *labels = NULL;
+    ren__frame_of(mask, &from);
+    ren__frame_affine(frame, affine);
+    labels = ren__alloc_array(context, (size_t)(from.shape[0] * from.shape[1] * from.shape[2]), sizeof *labels);
+    if (!labels) return ren__out_of_memory();
+    REN_TRY(ren__volume_box_labels(mask, origin, mask->shape, run, labels));
+    REN_TRY(ren__volume_allocate_raw(context, REN_TYPE_I32, frame->shape, affine, &voxels, &result));
+    job.labels = labels;
+    job.out = voxels;
+    ren__parallel_for(context, run, frame->shape[1] * frame->shape[2], ROW_GRAIN, label_rows, &job);
+    REN_TRY(ren__run_check(run));
+    *out = result;
+    result = NULL;
+out:
+    ren__free(labels);
+    ren_volume_free(result);
+    return st;
 }
 
-ren_status ren__resample_region(ren__case *subject, const ren__labelled *set, ren__run *run, ren__prepared *prepared) {
-    (void)subject;
-    (void)set;
-    (void)run;
-    (void)prepared;
-    return ren__error(REN_E_UNSUPPORTED, "resampledPixelSpacing is not supported yet");
+/* ----------------------------------------------------------------------------------------------- the region */
+
+/* The image has the wanted spacing: the region alone is brought to its grid, and the image is cropped. */
+static ren_status crop_only(const ren__case *subject, const ren__frame *image, const ren__frame *mask, ren__run *run,
+                            ren__prepared *prepared) {
+    const int64_t pad = subject->settings.pad_distance;
+    int64_t begin[3], shape[3];
+    ren__roi *roi = &prepared->roi;
+    ren_status st = resample_roi(subject, mask, image, 0, &prepared->original_roi, run, roi);
+    if (st != REN_OK) return st;
+    prepared->interpolated_roi = *roi;
+    if (!roi->count) {
+        prepared->image = ren__volume_retain(subject->image);
+        return REN_OK;
+    }
+    for (int a = 0; a < 3; a++) {
+        const int64_t end = roi->begin[a] + roi->shape[a] + pad;
+        begin[a] = roi->begin[a] > pad ? roi->begin[a] - pad : 0;
+        shape[a] = (end < image->shape[a] ? end : image->shape[a]) - begin[a];
+    }
+    for (int a = 0; a < 3; a++)
+        prepared->interpolated_roi.begin[a] = roi->begin[a] -= begin[a];
+    return ren__volume_part(subject->image, begin, shape, &prepared->image);
+}
+
+ren_status ren__resample_region(const ren__case *subject, const ren__labelled *set, ren__run *run,
+                                ren__prepared *prepared) {
+    const ren__radiomics_settings *settings = &subject->settings;
+    ren__frame image, mask, frame;
+    double spacing[3];
+    ren__frame_of(subject->image, &image);
+    ren__frame_of(subject->mask, &mask);
+    ren_status st = ren__check_covered(&image, &mask, set);
+    if (st != REN_OK) return st;
+    wanted_spacing(settings, &mask, set, spacing);
+    if (same_spacing(image.spacing, spacing)) return crop_only(subject, &image, &mask, run, prepared);
+    st = make_grid(settings, &mask, set, spacing, &frame);
+    if (st != REN_OK) return st;
+    st = resample_roi(subject, &mask, &frame, settings->mode == REN_RADIOMICS_IBSI, &prepared->original_roi, run,
+                      &prepared->roi);
+    if (st != REN_OK) return st;
+    prepared->interpolated_roi = prepared->roi;
+    return resample_image(subject, &frame, run, &prepared->image);
 }
