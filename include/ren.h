@@ -408,7 +408,8 @@ REN_API void ren_expert_free(ren_expert *expert);
 typedef struct ren_expert_options {
     size_t struct_size;
     const char *arch;    /* "cnn" */
-    const char *config;  /* JSON of the architecture's settings; NULL: defaults */
+    const char *config;  /* JSON of the architecture's settings; NULL: defaults. Where it has no input_size, that is
+                            the preset's size */
     const char *weights; /* safetensors file with the checkpoint's names; NULL: random from `seed` */
     int32_t region;      /* REN_REGION_* */
     int32_t reserved;

@@ -76,7 +76,7 @@ make_model() {
     REN_LIBRARY=$lib/libren.so.0 PYTHONPATH=examples/python ${PYTHON:-python3} - "$work/model.safetensors" <<'SCRIPT'
 import sys, ren
 preset = ren.Preset(size=(32, 32, 32))
-experts = [ren.Expert.create("cnn", name, config={"input_size": (32, 32, 32)}, seed=1, preset=preset) for name in ren.REGIONS]
+experts = [ren.Expert.create("cnn", name, seed=1, preset=preset) for name in ren.REGIONS]
 ren.Mixture(experts, ren.Gate()).save(sys.argv[1])
 SCRIPT
 }

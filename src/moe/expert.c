@@ -164,6 +164,25 @@ static ren_status find_net(const char *arch, const ren__net **net) {
                       arch ? ren__quote(arch, quoted, sizeof quoted) : "");
 }
 
+/* A configuration that leaves the input's size open takes the preset's, where that says one. */
+static ren_status take_size(const ren_preset *caller, json_t **config) {
+    ren_preset preset = { .struct_size = sizeof preset };
+    int64_t size[3];
+    int said = 0;
+
+    ren_status st = ren__options_copy(&preset, sizeof preset, caller, "ren_preset");
+    if (st == REN_OK) st = ren__net_input_size(NULL, size);
+    if (st != REN_OK) return st;
+    for (int axis = 0; axis < 3; axis++) {
+        said |= preset.size[axis] != 0;
+        if (preset.size[axis] != 0) size[axis] = preset.size[axis];
+    }
+    if (!said || (*config && (!json_is_object(*config) || json_object_get(*config, "input_size")))) return REN_OK;
+    if (!*config) *config = json_object();
+    json_t *list = json_pack("[I, I, I]", (json_int_t)size[0], (json_int_t)size[1], (json_int_t)size[2]);
+    return json_object_set_new(*config, "input_size", list) == 0 ? REN_OK : ren__json_memory();
+}
+
 ren_status ren_expert_create(ren_context *context, const ren_expert_options *options, ren_expert **out) {
     ren_expert_options set = { .struct_size = sizeof set };
     const ren__net *net;
@@ -177,6 +196,7 @@ ren_status ren_expert_create(ren_context *context, const ren_expert_options *opt
     REN_TRY(ren__options_copy(&set, sizeof set, options, "ren_expert_options"));
     REN_TRY(find_net(set.arch, &net));
     if (set.config) REN_TRY(ren__json_parse(set.config, strlen(set.config), "config", &config));
+    REN_TRY(take_size(set.preset, &config));
     REN_TRY(ren__expert_new(context, net, config, NULL, set.region, set.preset, &expert));
     REN_TRY(ren__weights_create(context, expert->graph, &expert->weights));
     if (set.weights)

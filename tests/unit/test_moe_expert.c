@@ -445,8 +445,37 @@ out:
     return st;
 }
 
+/* What the configuration leaves open is the preset's size; what it says, it says. */
+static ren_status test_size_of_the_preset(ren_context *context) {
+    ren_status st = REN_OK;
+    ren_expert_options options;
+    ren_expert *expert = NULL;
+    const ren_preset preset = { .struct_size = sizeof preset, .size = { 16, 24, 16 } };
+
+    REN_TRY(ren_expert_options_init(&options, sizeof options));
+    options.preset = &preset;
+    for (int given = 0; given < 2; given++) {
+        options.config = given ? "{\"dropout\": 0.1}" : NULL;
+        REN_TRY(ren_expert_create(context, &options, &expert));
+        const ren__shape *x = ren__graph_shape(expert->graph, ren__graph_find_input(expert->graph, "x"));
+        CHECK(x->dim[1] == 16 && x->dim[2] == 24 && x->dim[3] == 16);
+        CHECK_INT(expert->preset.size[1], 24);
+        CHECK_INT(json_object_size(expert->config), given ? 2 : 1);
+        ren_expert_free(expert);
+        expert = NULL;
+    }
+    options.config = "{\"input_size\": [16, 16, 16]}";
+    CHECK_FAILS(ren_expert_create(context, &options, &expert), REN_E_INVALID, "input_size");
+    options.config = "[]";
+    CHECK_FAILS(ren_expert_create(context, &options, &expert), REN_E_INVALID, "no JSON object");
+out:
+    ren_expert_free(expert);
+    return st;
+}
+
 TEST_MAIN(CASE_SAMPLED(test_checkpoint), CASE_SAMPLED(test_checkpoint_refusals), CASE(test_round_trip),
           CASE(test_predicts), CASE_SAMPLED(test_predicts_region_alone), CASE_SAMPLED(test_predicts_densely),
 
           CASE(test_predict_refusals), CASE(test_option_refusals), CASE_SAMPLED(test_hostile_files),
-          CASE(test_huge_network), CASE(test_card))
+          CASE(test_huge_network), CASE(test_card),
+          CASE_SAMPLED(test_size_of_the_preset))
