@@ -8,7 +8,8 @@
 
 static const char layout_version[] = "1";
 static const char checkpoint_prefix[] = "module.";
-static const char checkpoint_counter[] = ".num_batches_tracked";
+/* What PyTorch stores and a network here does not read: a counter, and an index that follows from the window's size. */
+static const char *const checkpoint_extras[] = { ".num_batches_tracked", ".relative_position_index" };
 
 enum { NAME_SIZE = 512 };
 
@@ -135,7 +136,7 @@ typedef struct arranged_rows {
 static void published_row(const void *owner, size_t row, void *values) {
     const arranged_rows *rows = owner;
 
-    ren__weights_published(rows->weights, rows->index, (int64_t)row, values);
+    ren__weights_get_row(rows->weights, rows->index, (int64_t)row, values);
 }
 
 /* Files have all weights in the published order. */
@@ -306,19 +307,43 @@ ren_status ren__model_check(const ren__safetensors *file, ren_expert *const *exp
     return REN_OK;
 }
 
+/* Row by row where the weights have another order than the file. */
+static ren_status read_arranged(ren_context *context, const ren__safetensors *file, const ren__tensor_entry *entry,
+                                ren__weights *weights, int32_t index) {
+    const int64_t *dim = ren__weights_shape(weights, index)->dim;
+    float *row = NULL;
+    ren_status st = REN_OK;
+
+    REN_ALLOC(row, (size_t)dim[1] * sizeof *row);
+    for (int64_t i = 0; i < dim[0]; i++) {
+        REN_TRY(ren__safetensors_read_f32_part(file, entry, (size_t)(i * dim[1]), row, (size_t)dim[1]));
+        ren__weights_put_row(weights, index, i, row);
+    }
+out:
+    ren__free(row);
+    return st;
+}
+
+static ren_status read_parameter(ren_context *context, const ren__safetensors *file, const ren__tensor_entry *entry,
+                                 ren__weights *weights, int32_t index) {
+    if (ren__weights_arranged(weights, index)) return read_arranged(context, file, entry, weights, index);
+    return ren__safetensors_read_f32(file, entry, ren__weights_data(weights, index),
+                                     ren__weights_elements(weights, index));
+}
+
 ren_status ren__model_read_weights(const ren__safetensors *file, ren_expert *expert, int prefixed) {
     char name[NAME_SIZE];
 
     ren_status st = ren__weights_create(expert->context, expert->graph, &expert->weights);
+    if (st == REN_OK) st = ren__expert_arrange(expert);
     for (int32_t i = 0; st == REN_OK && i < ren__weights_count(expert->weights); i++) {
         st = tensor_name(expert, ren__weights_name(expert->weights, i), prefixed, name);
         if (st != REN_OK) break;
         const ren__tensor_entry *entry = ren__safetensors_find(file, name);
         if (!entry) return ren__error(REN_E_INTERNAL, "the tensor %s was not checked", name);
-        st = ren__safetensors_read_f32(file, entry, ren__weights_data(expert->weights, i),
-                                       ren__weights_elements(expert->weights, i));
+        st = read_parameter(expert->context, file, entry, expert->weights, i);
     }
-    return st == REN_OK ? ren__expert_arrange(expert) : st;
+    return st;
 }
 
 /* -------------------------------------------------------------------------------------------------- checkpoints */
@@ -327,6 +352,12 @@ static int ends_with(const char *name, const char *end) {
     const size_t n = strlen(name), m = strlen(end);
 
     return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+static int is_extra(const char *name) {
+    for (size_t i = 0; i < sizeof checkpoint_extras / sizeof checkpoint_extras[0]; i++)
+        if (ends_with(name, checkpoint_extras[i])) return 1;
+    return 0;
 }
 
 /* DataParallel puts "module." before every name; one name without it means that the prefix belongs to the names. */
@@ -338,13 +369,13 @@ static size_t prefix_length(const ren__safetensors *file) {
     return length;
 }
 
-static ren_status read_checkpoint(const ren__safetensors *file, ren__weights *weights) {
+static ren_status read_checkpoint(ren_context *context, const ren__safetensors *file, ren__weights *weights) {
     const size_t skip = prefix_length(file);
     char name[NAME_SIZE], quoted[REN__QUOTE_SIZE];
 
     for (size_t i = 0; i < ren__safetensors_count(file); i++) {
         const char *stored = ren__safetensors_at(file, i)->name + skip;
-        if (ren__weights_find(weights, stored) < 0 && !ends_with(stored, checkpoint_counter))
+        if (ren__weights_find(weights, stored) < 0 && !is_extra(stored))
             return ren__error(REN_E_DATA, "the network has no tensor %s: another architecture or configuration?",
                               ren__quote(stored, quoted, sizeof quoted));
     }
@@ -354,9 +385,7 @@ static ren_status read_checkpoint(const ren__safetensors *file, ren__weights *we
             return ren__error(REN_E_INTERNAL, "the parameter name %.40s... is too long", wanted);
         const ren__tensor_entry *entry = ren__safetensors_find(file, name);
         ren_status st = check_entry(entry, wanted, ren__weights_shape(weights, i));
-        if (st == REN_OK)
-            st = ren__safetensors_read_f32(file, entry, ren__weights_data(weights, i),
-                                           ren__weights_elements(weights, i));
+        if (st == REN_OK) st = read_parameter(context, file, entry, weights, i);
         if (st != REN_OK) return st;
     }
     return REN_OK;
@@ -367,7 +396,7 @@ ren_status ren__checkpoint_read(ren_context *context, const char *path, ren__wei
 
     ren_status st = ren__safetensors_open(context, path, &file);
     if (st != REN_OK) return st;
-    st = read_checkpoint(file, weights);
+    st = read_checkpoint(context, file, weights);
     ren__safetensors_close(file);
     return st == REN_OK ? REN_OK : ren__error_context(st, "%s", path);
 }

@@ -2,15 +2,17 @@
 /* The table of networks, and what their descriptions share. */
 #include "nets/nets.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "format/document.h"
 
-extern const ren__net ren__cnn_net, ren__vit_net;
+extern const ren__net ren__cnn_net, ren__vit_net, ren__swin_unetr_net;
 
 static const ren__net *const nets[] = {
     &ren__cnn_net,
     &ren__vit_net,
+    &ren__swin_unetr_net,
 };
 
 enum { NET_COUNT = sizeof nets / sizeof nets[0], MAX_EDGE = 1024 };
@@ -23,6 +25,11 @@ const ren__net *ren__net_find(const char *name) {
     for (int32_t i = 0; i < NET_COUNT; i++)
         if (strcmp(nets[i]->name, name) == 0) return nets[i];
     return NULL;
+}
+
+const char *ren__net_name(char name[REN__NET_NAME], const char *prefix, const char *suffix) {
+    snprintf(name, REN__NET_NAME, "%s%s", prefix, suffix);
+    return name;
 }
 
 ren_status ren__net_sizes(const json_t *config, const char *key, int64_t size[3]) {
@@ -55,32 +62,6 @@ ren__value ren__net_patches(ren__graph *graph, ren__value x, const char *name, c
         graph, x, ren__shape_of(3, (int64_t[]){ shape->dim[0], shape->dim[1] * shape->dim[2] * shape->dim[3], width }));
 }
 
-static ren_status add_loss(ren__graph *graph, const json_t *loss, int64_t batch) {
-    static const char *const known[] = { "kind", "weight", "label_smoothing", "target", NULL };
-    const char *kind = "cross_entropy";
-    double smoothing = 0, weight[REN__MAX_CLASSES];
-    const json_t *weights = json_object_get(loss, "weight");
-    ren__value logits = ren__graph_find_output(graph, "logits");
-    ren_status st = ren__check_keys(loss, "loss", known);
-    if (st == REN_OK) st = ren__get_string(loss, "kind", "loss", &kind);
-    if (st == REN_OK) st = ren__get_number(loss, "label_smoothing", "loss", &smoothing);
-    if (st != REN_OK) return st;
-    if (strcmp(kind, "cross_entropy") != 0) return ren__error(REN_E_UNSUPPORTED, "the loss %s is not known", kind);
-    if (logits == REN__NONE) return ren__error(REN_E_INVALID, "this network has no logits for a cross-entropy");
-    const ren__shape *shape = ren__graph_shape(graph, logits);
-    if (weights && (!json_is_array(weights) || (int64_t)json_array_size(weights) != shape->dim[1]))
-        return ren__error(REN_E_INVALID, "loss.weight: a list of %lld numbers is needed", (long long)shape->dim[1]);
-    for (size_t i = 0; weights && i < json_array_size(weights); i++) {
-        const json_t *item = json_array_get(weights, i);
-        weight[i] = json_number_value(item);
-        if (!json_is_number(item)) return ren__error(REN_E_INVALID, "loss.weight: item %zu is no number", i);
-        if (!(weight[i] >= 0)) return ren__error(REN_E_INVALID, "loss.weight: weights must not be negative");
-    }
-    ren__value targets = ren__graph_input(graph, "y", ren__shape_of(1, &batch));
-    ren__graph_output(graph, "loss", ren__cross_entropy(graph, logits, targets, weights ? weight : NULL, smoothing));
-    return ren__graph_status(graph);
-}
-
 ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_t *config, int64_t batch,
                           const json_t *loss, ren__graph **out) {
     ren_status st = REN_OK;
@@ -90,7 +71,7 @@ ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_
     REN_TRY(ren__graph_create(context, &graph));
     if (!config && !(config = defaults = json_object())) REN_FAIL(REN_E_MEMORY, "no memory for a configuration");
     REN_TRY(net->build(graph, config, batch));
-    if (loss) REN_TRY(add_loss(graph, loss, batch));
+    if (loss) REN_TRY(ren__net_loss(graph, loss, batch));
     *out = graph;
     graph = NULL;
 out:

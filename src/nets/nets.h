@@ -20,12 +20,17 @@ typedef struct ren__net {
 const ren__net *ren__net_find(const char *name); /* NULL: not there */
 const ren__net *ren__net_at(int32_t index);      /* NULL past the end */
 
-/* Builds the graph for a network and checks it; `loss` (nullable) is a JSON object {"kind": "cross_entropy", "weight":
- * [..], "label_smoothing": s}: adds the input "y" and the output "loss". `config` may be NULL. */
+/* Builds the graph for a network and checks it; `loss` (nullable) is a JSON object for ren__net_loss, for instance
+ * {"kind": "cross_entropy", "weight": [..], "label_smoothing": s}. `config` may be NULL. */
 ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_t *config, int64_t batch,
                           const json_t *loss, ren__graph **out);
+/* Adds the loss that `loss` describes (losses.c lists the kinds): its own inputs, and the output "loss". */
+ren_status ren__net_loss(ren__graph *graph, const json_t *loss, int64_t batch);
 /* The input size (D, H, W) a configuration asks for; 96 by default. */
 ren_status ren__net_input_size(const json_t *config, int64_t size[3]);
+/* prefix and suffix in one; gives `name` back. */
+enum { REN__NET_NAME = 128 };
+const char *ren__net_name(char name[REN__NET_NAME], const char *prefix, const char *suffix);
 /* Three sizes under `key`, which keep their values where it is missing. */
 ren_status ren__net_sizes(const json_t *config, const char *key, int64_t size[3]);
 /* N, D, H, W, C cut into patches, each a token of `width` channels: N, T, width. Convolution `name`. */

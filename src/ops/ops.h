@@ -84,5 +84,7 @@ enum { REN__MAX_CLASSES = 16 };
 /* Mean loss of logits N, K and targets N (class numbers as floats), PyTorch's definition. `weights`: K or NULL. */
 ren__value ren__cross_entropy(ren__graph *graph, ren__value logits, ren__value targets, const double *weights,
                               double smoothing);
+/* Half the mean of x^2. */
+ren__value ren__half_mean_square(ren__graph *graph, ren__value x);
 
 #endif

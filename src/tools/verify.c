@@ -49,34 +49,54 @@ static ren_status without_dropout(json_t **config) {
     return REN_OK;
 }
 
+/* The batch is the first axis of any input; a volume's size is that of the network unless it says otherwise. */
 static ren_status batch_size(const verification *v, int64_t *batch) {
-    const ren__tensor_entry *entry = ren__safetensors_find(v->io, "input.x");
-    if (!entry || entry->rank < 2) return ren__error(REN_E_DATA, "the vector file has no input.x");
-    *batch = entry->shape[0];
-    return REN_OK;
+    *batch = 0;
+    for (size_t i = 0; i < ren__safetensors_count(v->io); i++) {
+        const ren__tensor_entry *entry = ren__safetensors_at(v->io, i);
+        if (strncmp(entry->name, "input.", 6) != 0 || entry->rank < 1) continue;
+        *batch = entry->shape[0];
+        if (strcmp(entry->name, "input.x") != 0 || entry->rank != 5 || json_object_get(v->config, "input_size"))
+            continue;
+        json_t *size = json_pack("[I, I, I]", (json_int_t)entry->shape[2], (json_int_t)entry->shape[3],
+                                 (json_int_t)entry->shape[4]);
+        if (!size || json_object_set_new(v->config, "input_size", size) != 0)
+            return ren__error(REN_E_MEMORY, "no memory for a configuration");
+    }
+    return *batch > 0 ? REN_OK : ren__error(REN_E_DATA, "the vector file has no input");
 }
 
-static ren_status read_values(verification *v, const ren__tensor_entry *entry, float **out) {
-    ren_status st = REN_OK;
-    ren_context *context = v->context;
-    float *values = NULL;
-    REN_ALLOC(values, (entry->count ? entry->count : 1) * sizeof *values);
-    REN_TRY(ren__safetensors_read_f32(v->io, entry, values, entry->count));
-    *out = values;
-    return REN_OK;
-out:
-    ren__free(values);
-    return st;
+/* Recorded maps (N, C and two or three axes) are channels first, ours last; parameters, vectors and sequences of tokens
+ * are the same in both. */
+static int is_map(const ren__tensor_entry *entry) {
+    return entry->rank >= 4 && strncmp(entry->name, "grad.", 5) != 0;
 }
 
-/* Recorded tensors are channels first, ours last. Vectors are the same in both. */
 static void to_channels_last(const ren__tensor_entry *entry, const float *from, float *to) {
-    size_t channels = entry->rank > 2 ? (size_t)entry->shape[1] : 1, batch = (size_t)entry->shape[0];
+    size_t channels = (size_t)entry->shape[1], batch = (size_t)entry->shape[0];
     size_t voxels = entry->count / (batch * channels);
     for (size_t b = 0; b < batch; b++)
         for (size_t c = 0; c < channels; c++)
             for (size_t i = 0; i < voxels; i++)
                 to[(b * voxels + i) * channels + c] = from[(b * channels + c) * voxels + i];
+}
+
+static ren_status read_values(verification *v, const ren__tensor_entry *entry, float **out) {
+    ren_status st = REN_OK;
+    ren_context *context = v->context;
+    float *values = NULL, *turned = NULL;
+    REN_ALLOC(values, (entry->count ? entry->count : 1) * sizeof *values);
+    REN_TRY(ren__safetensors_read_f32(v->io, entry, values, entry->count));
+    if (is_map(entry) && entry->count > 0) {
+        REN_ALLOC(turned, entry->count * sizeof *turned);
+        to_channels_last(entry, values, turned);
+    }
+    *out = turned ? turned : values;
+    if (turned) ren__free(values);
+    return REN_OK;
+out:
+    ren__free(values);
+    return st;
 }
 
 static ren_status fill_inputs(verification *v) {
@@ -92,10 +112,7 @@ static ren_status fill_inputs(verification *v) {
             REN_FAIL(REN_E_DATA, "the vector file has no %s of %lld elements", name,
                      (long long)ren__shape_elements(shape));
         REN_TRY(read_values(v, entry, &values));
-        if (entry->rank > 2)
-            to_channels_last(entry, values, ren__session_input(v->session, input));
-        else
-            memcpy(ren__session_input(v->session, input), values, entry->count * sizeof *values);
+        memcpy(ren__session_input(v->session, input), values, entry->count * sizeof *values);
         ren__free(values);
         values = NULL;
     }

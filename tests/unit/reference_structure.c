@@ -161,6 +161,24 @@ static int reference_class_token(reference *r, int x) {
     return s->parameter[0] ? reference_finish_step(r, s) : -1;
 }
 
+static void compute_half_mean_square(const reference *r, reference_step *s, int training, int update) {
+    const reference_step *x = r->steps[s->input[0]];
+    const int64_t count = ren__shape_elements(&x->shape);
+    (void)training;
+    (void)update;
+    s->value[0] = 0;
+    for (int64_t i = 0; i < count; i++)
+        s->value[0] += x->value[i] * x->value[i] / (2 * (double)count);
+}
+
+static int half_mean_square(reference *r, const reference_case *c) {
+    const int x = reference_source(r, c->shape);
+    ren__value value = ren__half_mean_square(r->graph, reference_value(r, x));
+    reference_step *s = reference_add_step(r, compute_half_mean_square, value, x, -1);
+    if (s) s->shape = (ren__shape){ 0 };
+    return reference_finish_step(r, s);
+}
+
 /* ---- blocks of cells ---- */
 
 typedef struct merge_choice {
@@ -323,6 +341,7 @@ const reference_case reference_structural[] = {
     { "transposed conv 3-D, kernel 1, 3, 2", transpose, SHAPE(1, 3, 2, 2, 4), { 0, { 1, 3, 2 }, { 0 }, { 0 }, 0, 0 }, 6, 0, 0, 0 },
     { "transposed conv 2-D", transpose, SHAPE(2, 3, 4, 5), { 0, { 2, 2 }, { 0 }, { 0 }, 0, 0 }, 4, 0, 0, 0 },
     { "transposed conv 1-D", transpose, SHAPE(2, 3, 4), { 0, { 4 }, { 0 }, { 0 }, 0, 1 }, 4, 0, 0, 0 },
+    { "half the mean square", half_mean_square, SHAPE(3, 4, 5), { 0 }, 0, 0, 0, 0 },
     { "multiply", multiply, SHAPE(3, 4, 5), { 0 }, 0, 0, 0, 0 },
     { "multiply by row", multiply, SHAPE(2, 3, 4, 3, 5), { 0 }, 0, 0, 1, 0 },
     { "multiply by itself", multiply_by_itself, SHAPE(3, 5), { 0 }, 0, 0, 0, 0 },
