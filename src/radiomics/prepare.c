@@ -180,7 +180,9 @@ ren_status ren__case_prepare(ren__case *subject, int32_t index, ren__run *run, r
         prepared.roi = prepared.original_roi;
     }
     REN_TRY(ren__roi_check(&prepared.roi, set->name, settings));
-    if (settings->pre_crop && !settings->resample) REN_TRY(crop(&prepared, settings->pad_distance));
+    /* cropping saves time alone; IBSI's local intensity peaks look around the region */
+    if (settings->pre_crop && !settings->resample && settings->mode != REN_RADIOMICS_IBSI)
+        REN_TRY(crop(&prepared, settings->pad_distance));
     prepared.shape_roi = prepared.roi;
     if (ren__resegments(settings)) REN_TRY(resegment(&prepared, set->name, settings, run));
     *out = prepared;
