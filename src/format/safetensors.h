@@ -38,6 +38,9 @@ const char *ren__safetensors_metadata(const ren__safetensors *file, const char *
  * Several threads may read at once. */
 ren_status ren__safetensors_read_f32(const ren__safetensors *file, const ren__tensor_entry *entry, float *values,
                                      size_t count);
+/* `count` values from the value `first` on. */
+ren_status ren__safetensors_read_f32_part(const ren__safetensors *file, const ren__tensor_entry *entry, size_t first,
+                                          float *values, size_t count);
 ren_status ren__safetensors_read_f64(const ren__safetensors *file, const ren__tensor_entry *entry, double *values,
                                      size_t count);
 ren_status ren__safetensors_read_i64(const ren__safetensors *file, const ren__tensor_entry *entry, int64_t *values,

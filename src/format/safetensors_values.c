@@ -176,6 +176,20 @@ ren_status ren__safetensors_read_f32(const ren__safetensors *file, const ren__te
     return read_tensor(file, entry, REN__F32, to_f32, values, count);
 }
 
+ren_status ren__safetensors_read_f32_part(const ren__safetensors *file, const ren__tensor_entry *entry, size_t first,
+                                          float *values, size_t count) {
+    const size_t size = ren__dtype_size(entry->type);
+    ren__tensor_entry part = *entry;
+
+    if (first > entry->count || count > entry->count - first)
+        return ren__error(REN_E_INVALID, "%s: values %zu to %zu of a tensor of %zu are wanted", file->path, first,
+                          first + count, entry->count);
+    part.offset += first * size;
+    part.count = count;
+    part.bytes = count * size;
+    return read_tensor(file, &part, REN__F32, to_f32, values, count);
+}
+
 ren_status ren__safetensors_read_f64(const ren__safetensors *file, const ren__tensor_entry *entry, double *values,
                                      size_t count) {
     return read_tensor(file, entry, REN__F64, to_f64, values, count);

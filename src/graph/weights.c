@@ -4,7 +4,6 @@
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/parallel.h"
 #include "base/random.h"
@@ -31,15 +30,6 @@ struct ren__weights {
     derived *derived;
 };
 
-/* Large pages: reading a matrix of 170 MB in pieces of kilobytes, and filling it, is otherwise as much a matter of page
- * tables as of memory. Only advice, so that what comes of it does not matter. */
-static void advise_large_pages(float *data, size_t bytes) {
-    const uintptr_t large = (uintptr_t)2 << 20;
-    const uintptr_t begin = ((uintptr_t)data + large - 1) & ~(large - 1),
-                    end = ((uintptr_t)data + bytes) & ~(large - 1);
-    if (data && begin < end) (void)madvise((uint8_t *)data + (begin - (uintptr_t)data), end - begin, MADV_HUGEPAGE);
-}
-
 ren_status ren__weights_create(ren_context *context, const ren__graph *graph, ren__weights **out) {
     ren_status st = REN_OK;
     ren__weights *weights = NULL;
@@ -60,7 +50,6 @@ ren_status ren__weights_create(ren_context *context, const ren__graph *graph, re
         *parameter = *ren__graph_parameter_at(graph, i);
         parameter->name = ren__arena_strdup(weights->arena, parameter->name);
         weights->data[i] = ren__alloc_array(context, (size_t)ren__shape_elements(&parameter->shape), sizeof(float));
-        advise_large_pages(weights->data[i], (size_t)ren__shape_elements(&parameter->shape) * sizeof(float));
         weights->count++;
         if (!parameter->name || !weights->data[i]) {
             st = ren__out_of_memory();
@@ -153,43 +142,26 @@ static void transpose(const float *from, int64_t rows, int64_t columns, float *t
         }
 }
 
-typedef struct arranging {
-    float *matrix, *scratch; /* a row for each thread */
-    int64_t columns, channels;
-} arranging;
-
-static void arrange_rows(void *argument, int64_t begin, int64_t end, int32_t thread) {
-    const arranging *a = argument;
-    float *row = a->scratch + thread * a->columns;
-    for (int64_t i = begin; i < end; i++) {
-        float *to = a->matrix + i * a->columns;
-        memcpy(row, to, (size_t)a->columns * sizeof *row);
-        transpose(row, a->channels, a->columns / a->channels, to);
-    }
-}
-
 ren_status ren__weights_arrange(ren__weights *weights, int32_t index, int64_t channels) {
-    ren_status st = REN_OK;
-    ren_context *context = weights->context;
     const ren__shape *shape = &weights->parameters[index].shape;
-    arranging a = { weights->data[index], NULL, shape->dim[1], channels };
-    if (shape->rank != 2 || channels < 1 || a.columns % channels || weights->arranged[index])
-        REN_FAIL(REN_E_INTERNAL, "the columns of %s cannot be arranged", weights->parameters[index].name);
-    REN_ALLOC(a.scratch, (size_t)(context->threads * a.columns) * sizeof *a.scratch);
-    ren__parallel_for(context, NULL, shape->dim[0], 1, arrange_rows, &a);
+    if (shape->rank != 2 || channels < 1 || shape->dim[1] % channels)
+        return ren__error(REN_E_INTERNAL, "the columns of %s cannot be arranged", weights->parameters[index].name);
     weights->arranged[index] = channels;
-out:
-    ren__free(a.scratch);
-    return st;
+    return REN_OK;
 }
 
 int64_t ren__weights_arranged(const ren__weights *weights, int32_t index) {
     return weights->arranged[index];
 }
 
-void ren__weights_published(const ren__weights *weights, int32_t index, int64_t row, float *out) {
+void ren__weights_put_row(ren__weights *weights, int32_t index, int64_t row, const float *values) {
     int64_t columns = weights->parameters[index].shape.dim[1], channels = weights->arranged[index];
-    transpose(weights->data[index] + row * columns, columns / channels, channels, out);
+    transpose(values, channels, columns / channels, weights->data[index] + row * columns);
+}
+
+void ren__weights_get_row(const ren__weights *weights, int32_t index, int64_t row, float *values) {
+    int64_t columns = weights->parameters[index].shape.dim[1], channels = weights->arranged[index];
+    transpose(weights->data[index] + row * columns, columns / channels, channels, values);
 }
 
 /* ---- drawing ---- */
@@ -222,7 +194,24 @@ static void draw(void *argument, int64_t begin, int64_t end, int32_t thread) {
                                  : truncated_normal(&rng) * d->initialiser.scale);
 }
 
+/* What was drawn in the published order. */
+static ren_status arrange_drawn(ren__weights *weights, int32_t index) {
+    ren_status st = REN_OK;
+    ren_context *context = weights->context;
+    const int64_t *dim = weights->parameters[index].shape.dim;
+    float *row = NULL;
+    REN_ALLOC(row, (size_t)dim[1] * sizeof *row);
+    for (int64_t i = 0; i < dim[0]; i++) {
+        memcpy(row, weights->data[index] + i * dim[1], (size_t)dim[1] * sizeof *row);
+        ren__weights_put_row(weights, index, i, row);
+    }
+out:
+    ren__free(row);
+    return st;
+}
+
 ren_status ren__weights_initialise(ren__weights *weights, uint64_t seed) {
+    ren_status st = REN_OK;
     for (int32_t i = 0; i < weights->count; i++) {
         drawing d = { weights->data[i], weights->parameters[i].initialiser, seed, (uint32_t)i };
         int64_t count = ren__shape_elements(&weights->parameters[i].shape);
@@ -231,8 +220,10 @@ ren_status ren__weights_initialise(ren__weights *weights, uint64_t seed) {
                 d.data[k] = d.initialiser.kind == REN__INIT_ONE ? 1.0f : 0.0f;
         else
             ren__parallel_for(weights->context, NULL, count, CHUNK, draw, &d);
+        if (weights->arranged[i]) REN_TRY(arrange_drawn(weights, i));
     }
-    return REN_OK;
+out:
+    return st;
 }
 
 /* ---- derived data ---- */

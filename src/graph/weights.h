@@ -29,12 +29,13 @@ size_t ren__weights_bytes(const ren__weights *weights);
 
 /* Columns of a linear layer on a flattened map come in the published order, channels first. Arranged, they are in the
  * order of the map in memory, channels last, so that what belongs to neighbouring cells lies together (ops/sparse.h).
- * In place, because the largest matrix is hundreds of megabytes; only while nobody shares the weights, and not where
- * they are to be trained. */
+ * Arranging comes before the weights are drawn or read, and never with weights that are to be trained: a matrix of
+ * hundreds of megabytes is kept in one order only. */
 ren_status ren__weights_arrange(ren__weights *weights, int32_t index, int64_t channels);
 int64_t ren__weights_arranged(const ren__weights *weights, int32_t index); /* the channels; 0: the published order */
-/* One row of an arranged matrix in the published order. */
-void ren__weights_published(const ren__weights *weights, int32_t index, int64_t row, float *out);
+/* A row of an arranged matrix, from and to the published order. */
+void ren__weights_put_row(ren__weights *weights, int32_t index, int64_t row, const float *values);
+void ren__weights_get_row(const ren__weights *weights, int32_t index, int64_t row, float *values);
 
 /* Something computed from the weights once and kept with them, found again by `key`. `fill` writes `bytes` bytes; the
  * first caller runs it, others wait. Shared weights only. */

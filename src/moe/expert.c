@@ -199,11 +199,11 @@ ren_status ren_expert_create(ren_context *context, const ren_expert_options *opt
     REN_TRY(take_size(set.preset, &config));
     REN_TRY(ren__expert_new(context, net, config, NULL, set.region, set.preset, &expert));
     REN_TRY(ren__weights_create(context, expert->graph, &expert->weights));
+    REN_TRY(ren__expert_arrange(expert));
     if (set.weights)
         REN_TRY(ren__checkpoint_read(context, set.weights, expert->weights));
     else
         REN_TRY(ren__weights_initialise(expert->weights, set.seed));
-    REN_TRY(ren__expert_arrange(expert));
     *out = expert;
     expert = NULL;
 out:

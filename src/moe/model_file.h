@@ -53,7 +53,7 @@ ren_status ren__need_member(const json_t *object, const char *key, const char *w
                             const json_t **value);
 
 /* expert.c: an expert with its graph and without weights. `config`, `record`: NULL, or an object that is copied. */
-/* Puts weights that nobody else has yet into the order that sparse inference reads. */
+/* Before the expert's own weights get values: puts them into the order that sparse inference reads. */
 ren_status ren__expert_arrange(ren_expert *expert);
 ren_status ren__expert_new(ren_context *context, const ren__net *net, const json_t *config, const json_t *record,
                            int32_t region, const ren_preset *preset, ren_expert **out);

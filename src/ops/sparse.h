@@ -21,7 +21,7 @@ typedef struct ren__sparse ren__sparse;
 ren_status ren__sparse_create(const ren__graph *graph, ren__sparse **out);
 void ren__sparse_free(ren__sparse *sparse);
 
-/* Arranges the weights for it (graph/weights.h): before they are shared. And whether they are. */
+/* Arranges the weights for it (graph/weights.h), before they have values. And whether they are. */
 ren_status ren__sparse_arrange(const ren__sparse *sparse, ren__weights *weights);
 int ren__sparse_arranged(const ren__sparse *sparse, const ren__weights *weights);
 

@@ -187,6 +187,11 @@ static ren_status test_values_in_pieces(ren_context *context) {
     REN_TRY(ren__safetensors_read_f32(file, ren__safetensors_find(file, "counted"), values, 12));
     for (int i = 0; i < 12; i++)
         CHECK_INT(values[i], 10 + i);
+    REN_TRY(ren__safetensors_read_f32_part(file, ren__safetensors_find(file, "counted"), 5, values, 7));
+    for (int i = 0; i < 7; i++)
+        CHECK_INT(values[i], 15 + i);
+    CHECK_FAILS(ren__safetensors_read_f32_part(file, ren__safetensors_find(file, "counted"), 6, values, 7),
+                REN_E_INVALID, "values 6 to 13");
     REN_TRY(ren__safetensors_read_f32(file, ren__safetensors_find(file, "plain"), values, 2));
     CHECK(values[0] == 1 && values[1] == 2);
     pieces[0].bytes = 20;
