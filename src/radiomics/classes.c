@@ -5,12 +5,14 @@
 /* PyRadiomics' order of columns: shape first, then the others by name. */
 static const ren__feature_class *const pyradiomics_classes[] = {
     &ren__class_shape,
+    &ren__class_firstorder,
     NULL,
 };
 
 /* IBSI's own families follow PyRadiomics' classes. */
 static const ren__feature_class *const ibsi_classes[] = {
     &ren__class_shape,
+    &ren__class_firstorder,
     NULL,
 };
 
