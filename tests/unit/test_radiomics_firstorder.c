@@ -94,7 +94,7 @@ static ren_status test_what_pyradiomics_gives(ren_context *context) {
         for (int32_t f = 0; f < ren__class_firstorder.count; f++) {
             const double value = broken ? wanted[f].broken : wanted[f].whole;
             CHECK_TEXT(ren__class_firstorder.features[f].name, wanted[f].name);
-            REN_TRY(check(wanted[f].name, value, 2e-14 * fabs(value)));
+            REN_TRY(check(wanted[f].name, value, 1e-13 * fabs(value)));
         }
     }
 out:
