@@ -66,6 +66,13 @@ int cli_bench(cli_call *call) {
     cli_output output = { NULL, NULL, 0 };
     int rc;
 
+    if (call->radiomics) {
+        if (call->operand_count == 2) return cli_bench_radiomics(call);
+        return cli_error(call, EXIT_USAGE, "IMAGE and MASK are missing: usage: ren bench --radiomics IMAGE MASK");
+    }
+    if (call->operand_count)
+        return cli_error(call, EXIT_USAGE, "\"%s\" is one argument too many: usage: ren bench %s", call->operand[0],
+                         call->command->operands);
     CLI_STEP(cli_need(call, call->arch, "--arch NAME"));
     CLI_STEP(cli_open(call));
     CLI_TRY(ren_bench_options_init(&options, sizeof options));

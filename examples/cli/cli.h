@@ -7,7 +7,7 @@
  * host.c      context, interrupts, progress bar, errors
  * output.c    standard output or an atomically written file
  * json.c      reading the JSON that the library makes
- * info.c prepare.c study.c predict.c check.c    the commands
+ * info.c radiomics.c prepare.c study.c predict.c check.c    the commands
  */
 #ifndef REN_CLI_H
 #define REN_CLI_H
@@ -20,7 +20,7 @@
 /* Exit statuses. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_MEMORY = 3, EXIT_INTERRUPTED = 130 };
 
-enum { CLI_OPERANDS = 2 };
+enum { CLI_OPERANDS = 2, CLI_LABELS = 256 };
 
 struct cli_command;
 
@@ -50,6 +50,10 @@ typedef struct cli_call {
     const char *io;
     double rtol;
     int32_t require_grads, batch, train, runs, operators;
+    /* radiomics, and bench of it */
+    const char *labels[CLI_LABELS], *params, *cases;
+    uint32_t label_count;
+    int32_t regions, mode, format, jobs, radiomics;
 
     ren_context *context;
     ren_run_options run; /* progress bar and interrupt; for every long call */
@@ -74,6 +78,7 @@ enum {
     CLI_PREDICT = 1 << 5,
     CLI_VERIFY = 1 << 6,
     CLI_BENCH = 1 << 7,
+    CLI_RADIOMICS = 1 << 8,
     CLI_EVERY = (1 << 30) - 1
 };
 
@@ -160,5 +165,7 @@ int cli_evaluate(cli_call *call);
 int cli_predict(cli_call *call);
 int cli_verify(cli_call *call);
 int cli_bench(cli_call *call);
+int cli_radiomics(cli_call *call);
+int cli_bench_radiomics(cli_call *call);
 
 #endif

@@ -19,7 +19,13 @@ const cli_command cli_commands[] = {
       "LOBES is a label map on the CT's grid: 1 LUL, 2 LLL, 3 RUL, 4 RML, 5 RLL.\n" },
     { "verify", "--arch A --io IO [--weights W]", 0, 0, cli_verify, "compare a network with recorded vectors",
       "Prints name, largest absolute error and relative error of every tensor.\n" },
-    { "bench", "--arch A [--weights W]", 0, 0, cli_bench, "time a network on this machine", NULL },
+    { "bench", "--arch A [--weights W] | --radiomics IMAGE MASK", 0, 2, cli_bench,
+      "time a network, or the extraction of features, on this machine", NULL },
+    { "radiomics", "IMAGE MASK | --batch CASES.csv -o OUT", 0, 2, cli_radiomics,
+      "features of regions, with PyRadiomics' values",
+      "One row a region. A label is 2, several that make one region 1+2, either with a name left=1+2.\n"
+      "CASES.csv has the columns Image, Mask and, if need be, Label; others are copied through. A second run does\n"
+      "what is missing or has failed.\n" },
     { NULL, NULL, 0, 0, NULL, NULL, NULL },
 };
 

@@ -15,6 +15,7 @@ typedef enum cli_kind {
     KIND_BYTES,   /* uint64_t with K, M, G */
     KIND_NUMBER,  /* double, positive */
     KIND_TEXT,    /* const char * */
+    KIND_LABEL,   /* one more of call->labels */
     KIND_CHOICE   /* int32_t: index in "a|b|c" */
 } cli_kind;
 
@@ -58,6 +59,18 @@ static const cli_option table[] = {
     { "train", KIND_FLAG, CLI_BENCH, AT(train), NULL, "time a training step instead of inference", 0, 0 },
     { "runs", KIND_INTEGER, CLI_BENCH, AT(runs), "N", "measured runs (10)", 1, 100000 },
     { "operators", KIND_FLAG, CLI_BENCH, AT(operators), NULL, "also each operator of the graph", 0, 0 },
+    { "radiomics", KIND_FLAG, CLI_BENCH, AT(radiomics), NULL, "time feature extraction from IMAGE and MASK", 0, 0 },
+    { "label", KIND_LABEL, CLI_RADIOMICS | CLI_BENCH, 0, "L", "a region: 2, 1+2 or name=1+2; may be repeated (1)", 0,
+      0 },
+    { "regions", KIND_FLAG, CLI_RADIOMICS | CLI_BENCH, AT(regions), NULL, "the seven lung regions of a lobe map", 0,
+      0 },
+    { "params", KIND_TEXT, CLI_RADIOMICS | CLI_BENCH, AT(params), "FILE", "parameter file of PyRadiomics (YAML, JSON)",
+      0, 0 },
+    { "mode", KIND_CHOICE, CLI_RADIOMICS | CLI_BENCH, AT(mode), "pyradiomics|ibsi", "whose definitions (pyradiomics)",
+      0, 0 },
+    { "format", KIND_CHOICE, CLI_RADIOMICS, AT(format), "csv|json", "of the result (csv)", 0, 0 },
+    { "batch", KIND_TEXT, CLI_RADIOMICS, AT(cases), "CASES.csv", "many cases, into the table -o", 0, 0 },
+    { "jobs", KIND_INTEGER, CLI_RADIOMICS, AT(jobs), "N", "cases at once (by threads and memory)", 1, 1024 },
     { "json", KIND_FLAG, CLI_INFO | CLI_EVALUATE | CLI_PREDICT | CLI_BENCH, AT(json), NULL, "print JSON", 0, 0 },
 
     { "threads", KIND_INTEGER, CLI_EVERY, AT(threads), "N", "threads (what affinity and quota allow)", 1, 1024 },
@@ -157,6 +170,13 @@ static int parse_choice(const char *text, const char *choices, int32_t *value) {
     return 0;
 }
 
+static int add_label(cli_call *call, const char *text) {
+    if (call->label_count == CLI_LABELS)
+        return cli_error(call, EXIT_USAGE, "--label %s: at most %d labels in one call", text, CLI_LABELS);
+    call->labels[call->label_count++] = text;
+    return EXIT_DONE;
+}
+
 static int set_option(cli_call *call, const cli_option *option, const char *text) {
     char *field = (char *)call + option->offset;
     int good = 0;
@@ -166,6 +186,8 @@ static int set_option(cli_call *call, const cli_option *option, const char *text
     case KIND_FLAG:
         *(int32_t *)(void *)field = 1;
         return EXIT_DONE;
+    case KIND_LABEL:
+        return add_label(call, text);
     case KIND_TEXT:
         *(const char **)(void *)field = text;
         good = text[0] != '\0';
