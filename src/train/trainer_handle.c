@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "format/names.h"
-#include "moe/moe.h"
+#include "moe/model_file.h"
 #include "train/study_files.h"
 
 struct ren_trainer {
@@ -340,6 +340,33 @@ double ren_trainer_number(const ren_trainer *trainer, const char *name) {
 
 /* ------------------------------------------------------------------------------------------------------ training */
 
+/* The loop's are in the published order, the expert's in the one that its predictions read (graph/weights.h). */
+static void copy_weights(const ren__weights *from, ren__weights *to) {
+    for (int32_t i = 0; i < ren__weights_count(to); i++) {
+        const float *values = ren__weights_read(from, i);
+        const int64_t rows = ren__weights_arranged(to, i) ? ren__weights_shape(to, i)->dim[0] : 0;
+        if (rows == 0) memcpy(ren__weights_data(to, i), values, ren__weights_elements(to, i) * sizeof *values);
+        for (int64_t row = 0; row < rows; row++)
+            ren__weights_put_row(to, i, row, values + row * ren__weights_shape(to, i)->dim[1]);
+    }
+}
+
+static ren_status make_expert(ren_trainer *trainer, const ren__weights *weights, const json_t *record) {
+    ren_expert *expert = NULL;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__expert_new(trainer->context, trainer->entry.net, trainer->entry.network, record, trainer->region,
+                            ren__dataset_preset(trainer->dataset), &expert));
+    REN_TRY(ren__weights_create(trainer->context, expert->graph, &expert->weights));
+    REN_TRY(ren__expert_arrange(expert));
+    copy_weights(weights, expert->weights);
+    trainer->expert = expert;
+    expert = NULL;
+out:
+    ren_expert_free(expert);
+    return st;
+}
+
 ren_status ren__trainer_train(ren_trainer *trainer, ren__run *run) {
     const ren__train_task task = { .net = trainer->entry.net,
                                    .network = trainer->entry.network,
@@ -361,8 +388,7 @@ ren_status ren__trainer_train(ren_trainer *trainer, ren__run *run) {
     REN_TRY(ren__train(trainer->context, &task, run, &outcome));
     REN_TRY(make_record(trainer, &outcome, &record));
     REN_TRY(make_history(&outcome, &history));
-    REN_TRY(ren__expert_adopt(trainer->context, task.net, task.network, outcome.weights, task.region,
-                              ren__dataset_preset(trainer->dataset), record, &trainer->expert));
+    REN_TRY(make_expert(trainer, outcome.weights, record));
     trainer->record = json_incref(record);
     trainer->history = json_incref(history);
 out:
