@@ -5,6 +5,7 @@
 /* PyRadiomics' order of columns: shape first, then the others by name. */
 static const ren__feature_class *const pyradiomics_classes[] = {
     &ren__class_shape,
+    &ren__class_shape2d,
     &ren__class_firstorder,
     NULL,
 };
@@ -12,6 +13,7 @@ static const ren__feature_class *const pyradiomics_classes[] = {
 /* IBSI's own families follow PyRadiomics' classes. */
 static const ren__feature_class *const ibsi_classes[] = {
     &ren__class_shape,
+    &ren__class_shape2d,
     &ren__class_firstorder,
     NULL,
 };
