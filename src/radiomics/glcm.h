@@ -58,9 +58,11 @@ ren_status ren__glcm_accumulate(const ren__region *region, const ren__glcm_plan 
 /* The pairs that occur, by rising i, then rising j (both from 0). */
 typedef struct ren__glcm {
     int32_t level_count;
-    int64_t *begin;    /* [level_count + 1]: entries of level i are begin[i] .. begin[i + 1] - 1 */
-    uint16_t *columns; /* j */
-    double *values;    /* counts, or weighted counts; not normalised */
+    int32_t level_total; /* levels of the region, of which those that cannot occur here may have been left out */
+    double level_last;   /* the region's highest grey level, Ng */
+    int64_t *begin;      /* [level_count + 1]: entries of level i are begin[i] .. begin[i + 1] - 1 */
+    uint16_t *columns;   /* j */
+    double *values;      /* counts, or weighted counts; not normalised */
     int64_t capacity;
 } ren__glcm;
 
@@ -68,6 +70,12 @@ void ren__glcm_free(ren__glcm *matrix); /* of one that was zeroed, too */
 /* Features of one matrix, whose values become probabilities. A matrix without entries gives NaN. `run` may be NULL. */
 ren_status ren__glcm_features(ren_context *context, ren__glcm *matrix, const double *grey, const uint8_t *wanted,
                               ren__run *run, double values[REN__GLCM_FEATURES]) REN_CHECKED;
+/* The entropies of the sums and of the differences of grey levels, of a matrix of probabilities. */
+ren_status ren__glcm_group_entropies(ren_context *context, const ren__glcm *matrix, const double *grey, double *of_sums,
+                                     double *of_differences) REN_CHECKED;
+/* -sum px py log2(px py + eps) over all pairs of levels. */
+ren_status ren__glcm_product_entropy(ren_context *context, int32_t level_count, const double *px, const double *py,
+                                     double *value) REN_CHECKED;
 /* The maximal correlation coefficient of a matrix of probabilities with marginals px and py. */
 ren_status ren__glcm_mcc(ren_context *context, const ren__glcm *matrix, const double *px, const double *py,
                          ren__run *run, double *value) REN_CHECKED;

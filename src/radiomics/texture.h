@@ -45,13 +45,15 @@ void ren__region_slice(const ren__region *region, int64_t z, ren__region *slice)
 /* ------------------------------------------------------------------------------------------------ levels in a grid */
 
 /* A region's levels with a border of zeros, so that a step from any voxel leads to a cell: uint8_t cells where there
- * are at most 255 levels, else uint16_t. Memory: one or two bytes a voxel. */
+ * are at most 255 levels, else uint16_t. Cells past a row may be read and hold something else: a vector may run over.
+ * Memory: one or two bytes a voxel. */
 typedef struct ren__level_grid {
     void *cells;
-    int wide;               /* uint16_t */
-    int64_t origin;         /* index of voxel (0, 0, 0) */
-    int64_t pitch, plane;   /* cells from a row to the next, from a slice to the next */
-    int32_t x_begin, x_end; /* columns outside these hold no voxel of the region */
+    int wide;             /* uint16_t */
+    int64_t shape[3];     /* the region's */
+    int64_t origin;       /* index of voxel (0, 0, 0) */
+    int64_t pitch, plane; /* cells from a row to the next, from a slice to the next */
+    int32_t *spans;       /* for row y + shape[1] * z: x of its first voxel inside, and x after its last; 0, 0: none */
 } ren__level_grid;
 
 /* Bordered for the given steps. */
@@ -74,6 +76,15 @@ typedef struct ren__texture_mean {
 
 void ren__texture_mean_add(ren__texture_mean *mean, const double *values, int32_t count);
 double ren__texture_mean_value(const ren__texture_mean *mean, int32_t feature); /* NaN of none */
+
+/* ---------------------------------------------------------------------------------------------------- sorted values */
+
+typedef struct ren__keyed {
+    double key, value;
+} ren__keyed;
+
+/* By rising key, in place: qsort would take memory past the host's allocator. */
+void ren__sort_keyed(ren__keyed *items, int64_t count);
 
 /* ---------------------------------------------------------------------------------------------- levels by sizes */
 
@@ -120,5 +131,10 @@ void ren__size_matrix_free(ren__size_matrix *matrix); /* of one that was zeroed,
  * counts times sizes. `grey` are the region's grey levels. */
 ren_status ren__size_features(ren_context *context, const ren__size_matrix *matrix, const double *grey,
                               int32_t level_count, double voxels, double values[REN__SIZE_FEATURES]) REN_CHECKED;
+
+/* Chunks of slices, the same for every number of threads. */
+int64_t ren__slices_at_once(const int64_t shape[3]);
+/* The failure of a loop's chunk, whose text stayed on the thread that met it. */
+ren_status ren__texture_failed(ren_status st);
 
 #endif
