@@ -7,6 +7,11 @@ static const ren__feature_class *const pyradiomics_classes[] = {
     &ren__class_shape,
     &ren__class_shape2d,
     &ren__class_firstorder,
+    &ren__class_glcm,
+    &ren__class_gldm,
+    &ren__class_glrlm,
+    &ren__class_glszm,
+    &ren__class_ngtdm,
     NULL,
 };
 
@@ -15,6 +20,11 @@ static const ren__feature_class *const ibsi_classes[] = {
     &ren__class_shape,
     &ren__class_shape2d,
     &ren__class_firstorder,
+    &ren__class_glcm,
+    &ren__class_gldm,
+    &ren__class_glrlm,
+    &ren__class_glszm,
+    &ren__class_ngtdm,
     NULL,
 };
 
