@@ -71,9 +71,6 @@ const ren__shape *ren__session_output_shape(const ren__session *session, const c
 ren_status ren__session_randomness(ren__session *session, uint64_t seed, uint32_t epoch, const uint32_t *samples,
                                    int32_t count);
 
-/* Where a cropped network's box begins in the whole input. */
-void ren__session_place(ren__session *session, const int64_t origin[3]);
-
 ren_status ren__session_run(ren__session *session, ren__run *run);
 /* Gradients of the scalar output "loss" for all trained parameters; after ren__session_run in training mode. */
 ren_status ren__session_backward(ren__session *session, ren__run *run);

@@ -56,7 +56,6 @@ typedef struct ren__step {
     uint64_t seed;
     uint32_t epoch;
     const uint32_t *samples;
-    int64_t origin[3]; /* of a cropped network's box within the whole input (ops/crop.h) */
 } ren__step;
 
 /* What backward reads besides the output's gradient. */
@@ -88,10 +87,6 @@ typedef struct ren__op {
     /* Takes over `next`, the only reader of this node's output: changes this node's options and parameters and returns
      * 1, or returns 0. May be NULL. */
     int (*absorb)(ren__graph *graph, ren__node *node, const ren__node *next, int32_t mode);
-    /* For operators that see a window of each spatial axis: fills kernel, stride and padding at the beginning. NULL:
-     * the operator is not local; `pointwise` operators see only their own position. */
-    void (*window)(const ren__node *node, int32_t axis, int64_t *kernel, int64_t *stride, int64_t *pad);
-    int32_t pointwise;
 } ren__op;
 
 /* Adds a node; `options` is copied. Returns its output, REN__NONE once the graph has failed. */

@@ -217,11 +217,6 @@ ren_status ren__session_randomness(ren__session *session, uint64_t seed, uint32_
     return REN_OK;
 }
 
-void ren__session_place(ren__session *session, const int64_t origin[3]) {
-    for (int32_t i = 0; i < session->graph->node_count; i++)
-        memcpy(session->steps[i].origin, origin, sizeof session->steps[i].origin);
-}
-
 ren_status ren__session_run(ren__session *session, ren__run *run) {
     for (int32_t i = 0; i < session->graph->node_count; i++) {
         ren__step *step = &session->steps[i];

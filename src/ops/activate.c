@@ -49,7 +49,6 @@ const ren__op ren__activate_op = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
-    .pointwise = 1,
 };
 
 ren__activation ren__activate_kind(const ren__node *node) {

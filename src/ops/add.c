@@ -40,7 +40,6 @@ const ren__op ren__add_op = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
-    .pointwise = 1,
 };
 
 ren__value ren__add(ren__graph *graph, ren__value a, ren__value b) {

@@ -297,7 +297,6 @@ const ren__op ren__batch_norm_op = {
     .forward = forward,
     .backward = backward,
     .absorb = absorb,
-    .pointwise = 1,
 };
 
 ren__value ren__batch_norm(ren__graph *graph, ren__value x, const char *name) {

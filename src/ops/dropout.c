@@ -122,7 +122,6 @@ const ren__op ren__dropout_op = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
-    .pointwise = 1,
 };
 
 static ren__value drop(ren__graph *graph, ren__value x, double rate, int32_t channels) {

@@ -112,14 +112,6 @@ static ren_status backward(ren__step *step) {
     return REN_OK;
 }
 
-static void window(const ren__node *node, int32_t axis, int64_t *kernel, int64_t *stride, int64_t *pad) {
-    const pool_node *n = node->options;
-    (void)axis;
-    *kernel = n->kernel;
-    *stride = n->stride;
-    *pad = 0;
-}
-
 const ren__op ren__max_pool_op = {
     .name = "max_pool",
     .option_bytes = sizeof(pool_node),
@@ -127,7 +119,6 @@ const ren__op ren__max_pool_op = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
-    .window = window,
 };
 
 ren__value ren__max_pool(ren__graph *graph, ren__value x, int64_t kernel, int64_t stride) {

@@ -72,7 +72,6 @@ const ren__op ren__multiply_op = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
-    .pointwise = 1,
 };
 
 ren__value ren__multiply(ren__graph *graph, ren__value x, ren__value factor) {
