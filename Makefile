@@ -247,10 +247,12 @@ deps: ## installs missing Debian packages as root, otherwise tells the line to r
 # ---------------------------------------------------------------------------------------------------------- install
 
 .PHONY: install uninstall clean help list
+SHARE_FILES := $(wildcard share/*/*.yaml)
 INSTALLED := $(addprefix $(DESTDIR),$(INCLUDEDIR)/ren.h $(INCLUDEDIR)/ren_tools.h $(LIBDIR)/$(SONAME) \
-	$(LIBDIR)/libren.so $(LIBDIR)/libren.a $(LIBDIR)/pkgconfig/ren.pc $(PREFIX)/bin/ren)
+	$(LIBDIR)/libren.so $(LIBDIR)/libren.a $(LIBDIR)/pkgconfig/ren.pc $(PREFIX)/bin/ren \
+	$(SHARE_FILES:share/%=$(PREFIX)/share/libren/%))
 
-install: all ## headers, libraries, ren.pc and the ren program under DESTDIR and PREFIX
+install: all ## headers, libraries, ren.pc, the ren program and share/ under DESTDIR and PREFIX
 	install -d $(sort $(dir $(INSTALLED)))
 	install -m 644 include/ren.h include/ren_tools.h $(DESTDIR)$(INCLUDEDIR)
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
@@ -259,6 +261,7 @@ install: all ## headers, libraries, ren.pc and the ren program under DESTDIR and
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
 		pkgconfig/ren.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/ren.pc
 	$(if $(CLI_SOURCES),install -m 755 $(REN) $(DESTDIR)$(PREFIX)/bin)
+	for file in $(SHARE_FILES); do install -m 644 $$file $(DESTDIR)$(PREFIX)/share/libren/$${file#share/} || exit 1; done
 
 uninstall: ## removes what install has put there
 	rm -f $(INSTALLED)

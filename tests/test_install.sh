@@ -34,7 +34,8 @@ root=$work/root/opt/ren
 lib=$root/lib
 export PKG_CONFIG_PATH=$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$work/root LD_LIBRARY_PATH=$lib
 
-for file in include/ren.h include/ren_tools.h lib/libren.so lib/libren.so.0 lib/libren.a lib/pkgconfig/ren.pc bin/ren; do
+for file in include/ren.h include/ren_tools.h lib/libren.so lib/libren.so.0 lib/libren.a lib/pkgconfig/ren.pc bin/ren \
+    share/libren/ibsi/config_{a,b,c,d,e}.yaml share/libren/ibsi/digital_phantom.yaml; do
     check "installed $file" test -e "$root/$file"
 done
 check 'installed files tell no build folder' sh -c "! grep -l '$PWD' '$lib/pkgconfig/ren.pc' '$root/include/ren.h'"
