@@ -307,8 +307,7 @@ ren_status ren__region_percentiles(const ren__region *region, double minimum, do
     REN_TRY(ren__region_ranks(region, minimum, maximum, ranks, 2 * count, run, values));
     for (int32_t i = 0; i < count; i++) {
         const double part = (double)(region->count - 1) * shares[i] - (double)ranks[2 * i];
-        const double below = values[2 * i], above = values[2 * i + 1], step = above - below;
-        percentiles[i] = part >= 0.5 ? above - step * (1.0 - part) : below + step * part;
+        percentiles[i] = ren__interpolate(part, values[2 * i], values[2 * i + 1]);
     }
 out:
     return st;

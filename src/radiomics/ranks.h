@@ -44,6 +44,13 @@ enum { REN__RANKS_MAX = 32 };
 ren_status ren__region_ranks(const ren__region *region, double minimum, double maximum, const int64_t *ranks,
                              int32_t count, ren__run *run, double *values) REN_CHECKED;
 
+/* numpy's linear interpolation from `below` to `above`, the same bits. */
+static inline double ren__interpolate(double part, double below, double above) {
+    const double step = above - below;
+
+    return part >= 0.5 ? above - step * (1.0 - part) : below + step * part;
+}
+
 /* numpy's percentiles, interpolated linearly, of `shares` from 0 to 1; at most half as many. */
 ren_status ren__region_percentiles(const ren__region *region, double minimum, double maximum, const double *shares,
                                    int32_t count, ren__run *run, double *percentiles) REN_CHECKED;

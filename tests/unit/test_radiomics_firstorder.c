@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The class firstorder and ranks: PyRadiomics' numbers, sorting, and what is undefined. */
 #include "radiomics/ranks.h"
+#include "radiomics/statistics.h"
 #include "radiomics_region.h"
 
 static test_region t;
@@ -164,6 +165,57 @@ out:
     return st;
 }
 
+/* Halves go another way than whole values, and everything is half as large. */
+static ren_status test_whole_values_by_counting(ren_context *context) {
+    ren_status st = REN_OK;
+    ren__rng rng;
+    uint8_t *inside = ren__alloc(context, LARGE);
+    double *values = ren__alloc_array(context, LARGE, sizeof *values);
+    ren__region region = { .context = context, .shape = { LARGE / 100, 10, 10 }, .inside = inside, .values = values };
+    ren__statistics whole, half;
+    int done;
+
+    CHECK_MEMORY(inside);
+    CHECK_MEMORY(values);
+    ren__rng_init(&rng, 23, 0, 0);
+    for (int kind = 0; kind < 3; kind++) {
+        region.count = 0;
+        for (int64_t i = 0; i < LARGE; i++) {
+            inside[i] = ren__rng_below(&rng, 8) != 0;
+            region.count += inside[i];
+            values[i] = kind == 0 ? floor(300.0 * ren__rng_normal(&rng)) * 2.0 + 1.0 : kind == 1 ? -4095.0 : 12287.0;
+        }
+        REN_TRY(ren__statistics_measure_whole(&region, 100.0, 7, NULL, &whole, &done));
+        CHECK(done);
+        for (int64_t i = 0; i < LARGE; i++)
+            values[i] *= 0.5;
+        REN_TRY(ren__statistics_measure_whole(&region, 50.0, 7, NULL, &half, &done));
+        CHECK(!done);
+        REN_TRY(ren__statistics_measure(&region, 50.0, 7, NULL, &half));
+        CHECK(whole.lowest == 2.0 * half.lowest && whole.highest == 2.0 * half.highest);
+        for (int i = 0; i < 5; i++)
+            CHECK_NEAR(whole.percentiles[i], 2.0 * half.percentiles[i], 0.0);
+        CHECK_NEAR(whole.mean, 2.0 * half.mean, 1e-12);
+        CHECK_NEAR(whole.energy, 4.0 * half.energy, 1e-13 * whole.energy);
+        CHECK_NEAR(whole.robust, 2.0 * half.robust, 1e-13 * whole.robust);
+        CHECK_INT(whole.exponent, half.exponent + (kind == 0));
+        CHECK_NEAR(whole.absolute, half.absolute, 1e-14);
+        CHECK_NEAR(whole.second, half.second, 1e-14);
+        CHECK_NEAR(whole.third, half.third, 1e-14);
+        CHECK_NEAR(whole.fourth, half.fourth, 1e-14);
+        values[LARGE / 2] = 12288.0; /* one value that has no count */
+        inside[LARGE / 2] = 1;
+        for (int64_t i = 0; i < LARGE; i++)
+            values[i] *= i == LARGE / 2 ? 1.0 : 2.0;
+        REN_TRY(ren__statistics_measure_whole(&region, 50.0, 7, NULL, &half, &done));
+        CHECK(!done);
+    }
+out:
+    ren__free(inside);
+    ren__free(values);
+    return st;
+}
+
 static double percentile(double share) {
     const double at = share * (double)(t.region.count - 1), part = at - floor(at);
     const double a = sorted[(int64_t)at], b = sorted[part > 0.0 ? (int64_t)at + 1 : (int64_t)at];
@@ -264,5 +316,5 @@ out:
 }
 
 TEST_MAIN(CASE_SAMPLED(test_what_pyradiomics_gives), CASE_SAMPLED(test_ranks_of_all_distributions),
-          CASE_SAMPLED(test_random_regions_by_definition), CASE_SAMPLED(test_flat_regions),
-          CASE(test_two_voxels_and_one))
+          CASE_SAMPLED(test_whole_values_by_counting), CASE_SAMPLED(test_random_regions_by_definition),
+          CASE_SAMPLED(test_flat_regions), CASE(test_two_voxels_and_one))
