@@ -11,7 +11,14 @@ enum { REN__MAX_INPUTS = 8, REN__MAX_PARAMETERS = 8 };
 
 /* How a parameter is drawn before training. */
 typedef struct ren__initialiser {
-    enum { REN__INIT_ZERO, REN__INIT_ONE, REN__INIT_UNIFORM, REN__INIT_TRUNCATED_NORMAL } kind;
+    enum {
+        REN__INIT_ZERO,
+        REN__INIT_ONE,
+        REN__INIT_UNIFORM,
+        REN__INIT_TRUNCATED_NORMAL,
+        REN__INIT_LOG_INDEX,       /* log(1), log(2), ... along the last axis: Mamba's A_log */
+        REN__INIT_INVERSE_SOFTPLUS /* such that softplus gives 0.001 to 0.1, evenly in the logarithm: Mamba's steps */
+    } kind;
     double scale; /* bound of the uniform, sd of the normal */
 } ren__initialiser;
 
@@ -92,7 +99,8 @@ typedef struct ren__op {
 /* Adds a node; `options` is copied. Returns its output, REN__NONE once the graph has failed. */
 ren__value ren__graph_add(ren__graph *graph, const ren__op *op, const void *options, const ren__value *inputs,
                           int32_t input_count, const int32_t *parameters, int32_t parameter_count);
-/* A parameter, "name.suffix" or, with an empty suffix, "name"; an existing one of the same name and shape is shared. -1 once the graph has failed. */
+/* A parameter, "name.suffix" or, with an empty suffix, "name"; an existing one of the same name and shape is shared. -1
+ * once the graph has failed. */
 int32_t ren__graph_parameter(ren__graph *graph, const char *name, const char *suffix, ren__shape shape,
                              ren__initialiser initialiser, int trained);
 /* Nodes in an order that respects what needs what; and how many readers a value has, an output counting as one more

@@ -173,6 +173,7 @@ typedef struct drawing {
     ren__initialiser initialiser;
     uint64_t seed;
     uint32_t parameter;
+    int64_t last; /* length of the last axis */
 } drawing;
 
 /* Normal, redrawn until within two standard deviations. */
@@ -183,15 +184,32 @@ static double truncated_normal(ren__rng *rng) {
     }
 }
 
+static double draw_one(const drawing *d, int64_t index, ren__rng *rng) {
+    switch (d->initialiser.kind) {
+    case REN__INIT_ONE:
+        return 1.0;
+    case REN__INIT_UNIFORM:
+        return (2.0 * ren__rng_uniform(rng) - 1.0) * d->initialiser.scale;
+    case REN__INIT_TRUNCATED_NORMAL:
+        return truncated_normal(rng) * d->initialiser.scale;
+    case REN__INIT_LOG_INDEX:
+        return log((double)(index % d->last + 1));
+    case REN__INIT_INVERSE_SOFTPLUS: {
+        const double step = exp(ren__rng_uniform(rng) * (log(0.1) - log(0.001)) + log(0.001));
+        return step + log(-expm1(-step));
+    }
+    default:
+        return 0.0;
+    }
+}
+
 static void draw(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const drawing *d = argument;
     ren__rng rng;
     (void)thread;
     ren__rng_init(&rng, d->seed, d->parameter, (uint32_t)(begin / CHUNK));
     for (int64_t i = begin; i < end; i++)
-        d->data[i] = (float)(d->initialiser.kind == REN__INIT_UNIFORM
-                                 ? (2.0 * ren__rng_uniform(&rng) - 1.0) * d->initialiser.scale
-                                 : truncated_normal(&rng) * d->initialiser.scale);
+        d->data[i] = (float)draw_one(d, i, &rng);
 }
 
 /* What was drawn in the published order. */
@@ -213,13 +231,10 @@ out:
 ren_status ren__weights_initialise(ren__weights *weights, uint64_t seed) {
     ren_status st = REN_OK;
     for (int32_t i = 0; i < weights->count; i++) {
-        drawing d = { weights->data[i], weights->parameters[i].initialiser, seed, (uint32_t)i };
-        int64_t count = ren__shape_elements(&weights->parameters[i].shape);
-        if (d.initialiser.kind == REN__INIT_ZERO || d.initialiser.kind == REN__INIT_ONE)
-            for (int64_t k = 0; k < count; k++)
-                d.data[k] = d.initialiser.kind == REN__INIT_ONE ? 1.0f : 0.0f;
-        else
-            ren__parallel_for(weights->context, NULL, count, CHUNK, draw, &d);
+        const ren__shape *shape = &weights->parameters[i].shape;
+        drawing d = { weights->data[i], weights->parameters[i].initialiser, seed, (uint32_t)i,
+                      shape->rank ? shape->dim[shape->rank - 1] : 1 };
+        ren__parallel_for(weights->context, NULL, ren__shape_elements(shape), CHUNK, draw, &d);
         if (weights->arranged[i]) REN_TRY(arrange_drawn(weights, i));
     }
 out:

@@ -2,7 +2,7 @@
 /*
  * Elementary functions in single precision that compilers turn into vector code: no branch, no call, no table. Fitted
  * by least squares at Chebyshev nodes; largest relative errors, measured over the whole range: exp 1.2e-7, erf 1.3e-7,
- * log1p(exp(x)) 2e-7. Included by the kernels' bodies, once for each instruction set.
+ * log(1 + exp(x)) 2e-7. Included by the kernels' bodies, once for each instruction set.
  */
 #ifndef REN_KERNELS_ELEMENTARY_H
 #define REN_KERNELS_ELEMENTARY_H
@@ -66,6 +66,22 @@ static inline float ren__erf(float x) {
 
 static inline float ren__sigmoid(float x) {
     return 1.0f / (1.0f + ren__exp(-x));
+}
+
+/* log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)); relative to itself also where it is small. */
+static inline float ren__softplus(float x) {
+    const float t = ren__exp(x < 0 ? x : -x);
+    float p = -3.2563785e-3f;
+    p = REN_MADD(p, t, 1.9907161e-2f);
+    p = REN_MADD(p, t, -5.7064201e-2f);
+    p = REN_MADD(p, t, 1.06142647e-1f);
+    p = REN_MADD(p, t, -1.53118631e-1f);
+    p = REN_MADD(p, t, 1.96781173e-1f);
+    p = REN_MADD(p, t, -2.49545589e-1f);
+    p = REN_MADD(p, t, 3.33300040e-1f);
+    p = REN_MADD(p, t, -4.99999040e-1f);
+    p = REN_MADD(p, t, 9.99999995e-1f);
+    return (x > 0 ? x : 0.0f) + p * t;
 }
 
 /* GELU, exact form, and its slope. */

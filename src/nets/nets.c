@@ -7,11 +7,12 @@
 
 #include "format/document.h"
 
-extern const ren__net ren__cnn_net, ren__vit_net, ren__swin_unetr_net;
+extern const ren__net ren__cnn_net, ren__vit_net, ren__mamba_net, ren__swin_unetr_net;
 
 static const ren__net *const nets[] = {
     &ren__cnn_net,
     &ren__vit_net,
+    &ren__mamba_net,
     &ren__swin_unetr_net,
 };
 

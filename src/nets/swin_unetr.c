@@ -79,10 +79,12 @@ static ren__value attention(ren__graph *graph, ren__value x, const char *prefix,
         padded[i] =
             windows.window[i] > 0 ? (size[i] + windows.window[i] - 1) / windows.window[i] * windows.window[i] : 0;
     }
-    x = ren__linear(graph, resize(graph, x, padded), ren__net_name(name, prefix, "attn.qkv"), 3 * channels, 0);
+    x = ren__linear_truncated(graph, resize(graph, x, padded), ren__net_name(name, prefix, "attn.qkv"), 3 * channels,
+                              0);
     x = ren__window_attention(graph, x, ren__net_name(name, prefix, "attn"), &windows);
     return ren__dropout(
-        graph, resize(graph, ren__linear(graph, x, ren__net_name(name, prefix, "attn.proj"), channels, 0), size),
+        graph,
+        resize(graph, ren__linear_truncated(graph, x, ren__net_name(name, prefix, "attn.proj"), channels, 0), size),
         options->dropout);
 }
 
@@ -94,10 +96,10 @@ static ren__value swin_block(ren__graph *graph, ren__value x, const char *prefix
                              heads, shifted);
     x = ren__add(graph, x, y);
     y = ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm2"));
-    y = ren__activate(graph, ren__linear(graph, y, ren__net_name(name, prefix, "mlp.linear1"), 4 * channels, 0),
-                      REN__GELU);
-    y = ren__linear(graph, ren__dropout(graph, y, options->dropout), ren__net_name(name, prefix, "mlp.linear2"),
-                    channels, 0);
+    y = ren__activate(
+        graph, ren__linear_truncated(graph, y, ren__net_name(name, prefix, "mlp.linear1"), 4 * channels, 0), REN__GELU);
+    y = ren__linear_truncated(graph, ren__dropout(graph, y, options->dropout),
+                              ren__net_name(name, prefix, "mlp.linear2"), channels, 0);
     return ren__add(graph, x, ren__dropout(graph, y, options->dropout));
 }
 
@@ -108,7 +110,7 @@ static ren__value downsample(ren__graph *graph, ren__value x, const char *prefix
     const int64_t even[3] = { (size[0] + 1) / 2 * 2, (size[1] + 1) / 2 * 2, (size[2] + 1) / 2 * 2 };
     x = ren__merge_patches(graph, resize(graph, x, even), cells[options->repeats_cells], REN__MERGE_CELLS);
     x = ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm"));
-    return ren__linear(graph, x, ren__net_name(name, prefix, "reduction"), 2 * channels, 1);
+    return ren__linear_truncated(graph, x, ren__net_name(name, prefix, "reduction"), 2 * channels, 1);
 }
 
 /* The map after the patch embedding and after each stage, normalised. */

@@ -35,14 +35,14 @@ static ren__value block(ren__graph *graph, ren__value x, const vit *v, const cha
     char name[64];
 #define NAME(suffix) (snprintf(name, sizeof name, "%s." suffix, prefix), name)
     ren__value y = ren__layer_norm(graph, x, NAME("norm1"));
-    y = ren__linear(graph, y, NAME("attn.qkv"), 3 * v->width, 0);
+    y = ren__linear_truncated(graph, y, NAME("attn.qkv"), 3 * v->width, 0);
     y = ren__attention_heads(graph, y, v->heads, v->dropout);
-    y = ren__dropout(graph, ren__linear(graph, y, NAME("attn.proj"), v->width, 0), v->dropout);
+    y = ren__dropout(graph, ren__linear_truncated(graph, y, NAME("attn.proj"), v->width, 0), v->dropout);
     x = ren__add(graph, x, y);
     y = ren__layer_norm(graph, x, NAME("norm2"));
-    y = ren__linear(graph, y, NAME("mlp.0"), (int64_t)((double)v->width * v->mlp_ratio), 0);
+    y = ren__linear_truncated(graph, y, NAME("mlp.0"), (int64_t)((double)v->width * v->mlp_ratio), 0);
     y = ren__dropout(graph, ren__activate(graph, y, REN__GELU), v->dropout);
-    y = ren__dropout(graph, ren__linear(graph, y, NAME("mlp.3"), v->width, 0), v->dropout);
+    y = ren__dropout(graph, ren__linear_truncated(graph, y, NAME("mlp.3"), v->width, 0), v->dropout);
 #undef NAME
     return ren__add(graph, x, y);
 }
@@ -67,7 +67,7 @@ static ren_status build(ren__graph *graph, const json_t *config, int64_t batch) 
     x = ren__slice(graph, x, (int64_t[]){ 0, 0, 0 }, (int64_t[]){ batch, 1, v.width });
     x = ren__layer_norm(graph, ren__reshape(graph, x, ren__shape_of(2, (int64_t[]){ batch, v.width })), "vit.norm");
     ren__graph_output(graph, "features", x);
-    ren__graph_output(graph, "logits", ren__linear(graph, x, "vit.head", v.classes, 0));
+    ren__graph_output(graph, "logits", ren__linear_truncated(graph, x, "vit.head", v.classes, 0));
     return ren__graph_status(graph);
 }
 

@@ -92,13 +92,24 @@ const ren__op ren__linear_op = {
     .absorb = absorb,
 };
 
-ren__value ren__linear(ren__graph *graph, ren__value x, const char *name, int64_t features, int32_t no_bias) {
+static ren__value add_linear(ren__graph *graph, ren__value x, const char *name, int64_t features, int32_t no_bias,
+                             ren__initialiser weight, ren__initialiser bias) {
     int64_t inputs = ren__channels_of(ren__graph_shape(graph, x));
     linear_node n = { .features = features, .no_bias = no_bias != 0 };
-    ren__initialiser uniform = { REN__INIT_UNIFORM, 1.0 / sqrt((double)(inputs > 0 ? inputs : 1)) };
     int32_t parameters[2] = { -1, -1 };
     parameters[0] =
-        ren__graph_parameter(graph, name, "weight", ren__shape_of(2, (int64_t[]){ features, inputs }), uniform, 1);
-    if (!no_bias) parameters[1] = ren__graph_parameter(graph, name, "bias", ren__shape_of(1, &features), uniform, 1);
+        ren__graph_parameter(graph, name, "weight", ren__shape_of(2, (int64_t[]){ features, inputs }), weight, 1);
+    if (!no_bias) parameters[1] = ren__graph_parameter(graph, name, "bias", ren__shape_of(1, &features), bias, 1);
     return ren__graph_add(graph, &ren__linear_op, &n, &x, 1, parameters, no_bias ? 1 : 2);
+}
+
+ren__value ren__linear(ren__graph *graph, ren__value x, const char *name, int64_t features, int32_t no_bias) {
+    int64_t inputs = ren__channels_of(ren__graph_shape(graph, x));
+    const ren__initialiser uniform = { REN__INIT_UNIFORM, 1.0 / sqrt((double)(inputs > 0 ? inputs : 1)) };
+    return add_linear(graph, x, name, features, no_bias, uniform, uniform);
+}
+
+ren__value ren__linear_truncated(ren__graph *graph, ren__value x, const char *name, int64_t features, int32_t no_bias) {
+    const ren__initialiser weight = { REN__INIT_TRUNCATED_NORMAL, 0.02 }, bias = { REN__INIT_ZERO, 0 };
+    return add_linear(graph, x, name, features, no_bias, weight, bias);
 }

@@ -8,6 +8,7 @@
 /* One line an operator: its declaration, and a place in the table. */
 #define OPERATORS(each) \
     each(conv) \
+    each(conv_transpose) \
     each(batch_norm) \
     each(instance_norm) \
     each(layer_norm) \
@@ -21,14 +22,18 @@
     each(softmax) \
     each(attention) \
     each(window_attention) \
+    each(selective_scan) \
+    each(causal_conv) \
     each(add) \
     each(multiply) \
     each(concat) \
     each(slice) \
     each(pad) \
+    each(merge_patches) \
     each(positions) \
     each(class_token) \
     each(cross_entropy) \
+    each(half_mean_square) \
     each(active_rows) \
     each(reached_rows) \
     each(active_block) \

@@ -36,6 +36,8 @@ ren__value ren__instance_norm(ren__graph *graph, ren__value x);
 ren__value ren__layer_norm(ren__graph *graph, ren__value x, const char *name);
 /* Last axis C -> features. Weight features, C. */
 ren__value ren__linear(ren__graph *graph, ren__value x, const char *name, int64_t features, int32_t no_bias);
+/* The same, drawn as transformers are: truncated normal of sd 0.02, bias 0. */
+ren__value ren__linear_truncated(ren__graph *graph, ren__value x, const char *name, int64_t features, int32_t no_bias);
 ren__value ren__activate(ren__graph *graph, ren__value x, ren__activation activation);
 ren__value ren__max_pool(ren__graph *graph, ren__value x, int64_t kernel, int64_t stride);
 ren__value ren__average_pool(ren__graph *graph, ren__value x, int64_t kernel, int64_t stride);
@@ -67,6 +69,12 @@ ren__value ren__class_token(ren__graph *graph, ren__value x, const char *name);
 
 /* q, k, v of all heads (N, T, 3C) -> N, T, C; `dropout` of the probabilities. */
 ren__value ren__attention_heads(ren__graph *graph, ren__value qkv, int64_t heads, double dropout);
+
+/* u, raw delta, B, C, z (N, T, E and, B and C, N, T, S) -> N, T, E. Parameters name.A_log, name.D, name.dt_proj.bias.
+ */
+ren__value ren__selective_scan(ren__graph *graph, const ren__value inputs[5], const char *name);
+/* N, T, C: each channel over the last `taps` tokens. Weight C, 1, taps. */
+ren__value ren__causal_conv(ren__graph *graph, ren__value x, const char *name, int64_t taps);
 
 typedef struct ren__window_options {
     int64_t heads;

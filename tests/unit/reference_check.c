@@ -3,12 +3,14 @@
 #include "reference.h"
 
 /* A family of operators is a file of naive loops with its cases, and a line here. */
-extern const reference_case reference_convolutional[], reference_structural[], reference_transformers[];
+extern const reference_case reference_convolutional[], reference_structural[], reference_transformers[],
+    reference_sequences[];
 
 static const reference_case *const families[] = {
     reference_convolutional,
     reference_structural,
     reference_transformers,
+    reference_sequences,
 };
 
 const reference_case *reference_case_at(int index) {

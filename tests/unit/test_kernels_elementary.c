@@ -31,6 +31,12 @@ static float gelu_slope_of(float x) {
 static float sigmoid_of(float x) {
     return ren__sigmoid(x);
 }
+static float softplus_of(float x) {
+    return ren__softplus(x);
+}
+static double softplus(double x) {
+    return log1p(exp(x));
+}
 static double gelu(double x) {
     return x / 2 * (1 + erf(x / sqrt(2.0)));
 }
@@ -50,6 +56,7 @@ static ren_status test_they_are_as_exact_as_floats(ren_context *context) {
     CHECK(worst(erf_of, erf, -0.01, 0.01, 1e-30) < 2.5e-7);
     CHECK(worst(gelu_of, gelu, -8, 8, 1) < 4e-7);
     CHECK(worst(gelu_slope_of, gelu_slope, -8, 8, 1) < 4e-7);
+    CHECK(worst(softplus_of, softplus, -80, 80, 0) < 4e-7);
     CHECK(worst(sigmoid_of, sigmoid, -80, 80, 0) < 4e-7);
 out:
     return st;
@@ -63,6 +70,7 @@ static ren_status test_they_end_where_floats_end(ren_context *context) {
     CHECK(ren__exp(0.0f) == 1.0f);
     CHECK(ren__erf(50.0f) == 1.0f && ren__erf(-50.0f) == -1.0f && ren__erf(0.0f) == 0.0f);
     CHECK(ren__gelu(-50.0f) == 0.0f && ren__gelu(50.0f) == 50.0f);
+    CHECK(ren__softplus(-200.0f) == 0.0f && ren__softplus(200.0f) == 200.0f);
     CHECK(ren__sigmoid(-200.0f) >= 0.0f && ren__sigmoid(200.0f) == 1.0f);
 out:
     return st;
