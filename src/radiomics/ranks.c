@@ -13,7 +13,7 @@
 
 #include "base/parallel.h"
 
-enum { BINS = 8192, COLLECT_MAX = 16384, LINEAR_STEPS = 2, CHUNK = 32 * REN__BLOCK };
+enum { BINS = 8192, OUTSIDE = BINS, SLOTS = BINS + 8, COLLECT_MAX = 16384, LINEAR_STEPS = 2, CHUNK = 32 * REN__BLOCK };
 
 /* Values from low to high, to bins that rise with them. */
 typedef struct scale {
@@ -32,7 +32,7 @@ typedef struct selection {
     scale scale;
     int32_t part_count; /* bins that hold a wanted rank */
     uint8_t *part_of;   /* of each bin, from 1; 0: it holds none */
-    int64_t *counts;    /* BINS for each thread */
+    int64_t *counts;    /* SLOTS for each thread */
     ends *ends;         /* part_count for each thread: smallest and largest value */
     double *collected;  /* COLLECT_MAX */
     atomic_llong taken; /* of `collected` */
@@ -60,36 +60,54 @@ static void scale_init(scale *s, double low, double high, int step) {
         s->shift++;
 }
 
-static int32_t bin_of(const scale *s, double value) {
-    if (s->shift >= 0) return (int32_t)((key_of(value) - s->low_key) >> s->shift);
-    const int32_t bin = (int32_t)((value - s->low) * s->factor);
-    return bin < BINS ? bin : BINS - 1;
+/* The bin of each value, OUTSIDE for those that are not in the interval. */
+static void bins_of(const scale *s, const double *values, int64_t n, int32_t *bins) {
+    const double low = s->low, high = s->high, factor = s->factor;
+
+    if (s->shift >= 0) {
+        for (int64_t i = 0; i < n; i++)
+            bins[i] = values[i] >= low && values[i] <= high ? (int32_t)((key_of(values[i]) - s->low_key) >> s->shift)
+                                                            : OUTSIDE;
+        return;
+    }
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        const double at = (values[i] - low) * factor, last = BINS - 1, bin = at < last ? at : last;
+        bins[i] = (int32_t)((values[i] >= low) & (values[i] <= high) ? bin : (double)OUTSIDE);
+    }
+}
+
+/* The next values and their bins; gives how many. */
+static int64_t read_block(const selection *job, int64_t at, int64_t end, double *values, int32_t *bins) {
+    const int64_t n = ren__region_gather(job->region, at, end - at < REN__BLOCK ? end - at : REN__BLOCK, values);
+
+    bins_of(&job->scale, values, n, bins);
+    return n;
 }
 
 static void count_values(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const selection *job = argument;
-    const scale s = job->scale;
-    int64_t *counts = job->counts + (int64_t)thread * BINS;
+    int64_t *counts = job->counts + (int64_t)thread * SLOTS;
     double values[REN__BLOCK];
+    int32_t bins[REN__BLOCK];
 
     for (int64_t at = begin; at < end; at += REN__BLOCK) {
-        const int64_t n = ren__region_gather(job->region, at, end - at < REN__BLOCK ? end - at : REN__BLOCK, values);
+        const int64_t n = read_block(job, at, end, values, bins);
         for (int64_t i = 0; i < n; i++)
-            if (values[i] >= s.low && values[i] <= s.high) counts[bin_of(&s, values[i])]++;
+            counts[bins[i]]++;
     }
 }
 
 static void bound_parts(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const selection *job = argument;
-    const scale s = job->scale;
     ends *of = job->ends + (int64_t)thread * job->part_count;
     double values[REN__BLOCK];
+    int32_t bins[REN__BLOCK];
 
     for (int64_t at = begin; at < end; at += REN__BLOCK) {
-        const int64_t n = ren__region_gather(job->region, at, end - at < REN__BLOCK ? end - at : REN__BLOCK, values);
+        const int64_t n = read_block(job, at, end, values, bins);
         for (int64_t i = 0; i < n; i++) {
-            if (!(values[i] >= s.low && values[i] <= s.high)) continue;
-            const int32_t p = job->part_of[bin_of(&s, values[i])];
+            const int32_t p = job->part_of[bins[i]];
             if (p == 0) continue;
             if (values[i] < of[p - 1].low) of[p - 1].low = values[i];
             if (values[i] > of[p - 1].high) of[p - 1].high = values[i];
@@ -99,16 +117,17 @@ static void bound_parts(void *argument, int64_t begin, int64_t end, int32_t thre
 
 static void collect_values(void *argument, int64_t begin, int64_t end, int32_t thread) {
     selection *job = argument;
-    const scale s = job->scale;
     double values[REN__BLOCK];
+    int32_t bins[REN__BLOCK];
 
     (void)thread;
     for (int64_t at = begin; at < end; at += REN__BLOCK) {
-        const int64_t n = ren__region_gather(job->region, at, end - at < REN__BLOCK ? end - at : REN__BLOCK, values);
+        const int64_t n = read_block(job, at, end, values, bins);
         int64_t kept = 0;
-        for (int64_t i = 0; i < n; i++)
-            if (values[i] >= s.low && values[i] <= s.high && job->part_of[bin_of(&s, values[i])])
-                values[kept++] = values[i];
+        for (int64_t i = 0; i < n; i++) { /* few are kept, none overwrites one that is still to be looked at */
+            values[kept] = values[i];
+            kept += job->part_of[bins[i]] != 0;
+        }
         if (kept == 0) continue;
         const int64_t to = atomic_fetch_add(&job->taken, kept); /* in any order: they will be sorted */
         memcpy(job->collected + to, values, (size_t)kept * sizeof *values);
@@ -170,7 +189,7 @@ static int64_t find_parts(selection *job, const task *of, const int64_t *ranks, 
     for (int32_t bin = 0; bin < BINS && rank <= of->last; bin++) {
         int64_t count = 0;
         for (int32_t t = 0; t < threads; t++)
-            count += job->counts[(int64_t)t * BINS + bin];
+            count += job->counts[(int64_t)t * SLOTS + bin];
         if (ranks[rank] < before + count) {
             task *found = &parts[job->part_count++];
             job->part_of[bin] = (uint8_t)job->part_count;
@@ -235,7 +254,7 @@ static ren_status work_on(selection *job, const task *of, const int64_t *ranks, 
     if (of->count <= COLLECT_MAX) {
         take_all(job, of, tasks);
     } else {
-        memset(job->counts, 0, (size_t)job->region->context->threads * BINS * sizeof *job->counts);
+        memset(job->counts, 0, (size_t)job->region->context->threads * SLOTS * sizeof *job->counts);
         REN_TRY(pass(job, count_values));
         held = find_parts(job, of, ranks, tasks);
     }
@@ -275,8 +294,8 @@ ren_status ren__region_ranks(const ren__region *region, double minimum, double m
     int32_t task_count = 1;
 
     sort_ranks(ranks, count, sorted, order);
-    REN_CALLOC(job.part_of, BINS);
-    REN_CALLOC(job.counts, threads * BINS);
+    REN_CALLOC(job.part_of, SLOTS);
+    REN_CALLOC(job.counts, threads * SLOTS);
     REN_CALLOC(job.ends, threads * REN__RANKS_MAX);
     REN_CALLOC(job.collected, COLLECT_MAX);
     while (task_count > 0) { /* the tasks share the ranks, so that there are never more of them */

@@ -114,7 +114,7 @@ static void robust_sum_block(const passes *job, const double *values, int64_t n,
 
 #pragma omp simd reduction(+ : count, sum)
     for (int64_t i = 0; i < n; i++) {
-        const int within = values[i] >= low && values[i] <= high;
+        const int within = (values[i] >= low) & (values[i] <= high);
         count += within ? 1.0 : 0.0;
         sum += within ? values[i] : 0.0;
     }
@@ -133,7 +133,7 @@ static void robust_deviation_block(const passes *job, const double *values, int6
 
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < n; i++)
-        sum += values[i] >= low && values[i] <= high ? fabs(values[i] - centre) : 0.0;
+        sum += (values[i] >= low) & (values[i] <= high) ? fabs(values[i] - centre) : 0.0;
     ren__exact_add(&to->sums[0], sum);
 }
 
