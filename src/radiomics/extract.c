@@ -21,6 +21,7 @@ typedef struct extraction {
     ren_features *features;
     ren__diagnostics diagnostics;
     int64_t steps, steps_done;
+    int64_t begin[3], end[3]; /* box of all regions that can be used, where they share their image */
     /* while images are derived */
     int32_t type;
     int32_t row;             /* whose image is derived; -1: all rows' */
@@ -119,12 +120,13 @@ static ren_status take_image(void *user, const char *name, const ren_volume *ima
     return st;
 }
 
-static ren_status derive(extraction *e, int32_t type, int32_t row, const ren__prepared *prepared) {
+static ren_status derive(extraction *e, int32_t type, int32_t row, const ren__prepared *prepared,
+                         const ren__roi *where) {
     e->type = type;
     e->row = row;
     e->of = prepared;
-    return e->params->image_types[type].type->derive(prepared->image, &prepared->roi,
-                                                     &e->params->image_types[type].settings, e->run, take_image, e);
+    return e->params->image_types[type].type->derive(prepared->image, where, &e->params->image_types[type].settings,
+                                                     e->run, take_image, e);
 }
 
 /* LBP3D looks at the voxels of the region alone, so its images are of one region. */
@@ -144,9 +146,10 @@ static int is_shared(const extraction *e, int32_t type) {
            !is_original(e, type);
 }
 
-/* The first row that can be used stands for all: their image is the same. */
+/* The first row that can be used stands for all, with the box of all of them: their image is the same. */
 static ren_status derive_shared(extraction *e, int32_t type) {
     ren__prepared prepared;
+    ren__roi box = { .count = 1 };
     ren_status st = REN_OK;
     int32_t row = 0;
 
@@ -154,8 +157,12 @@ static ren_status derive_shared(extraction *e, int32_t type) {
     while (row < e->labels->count && e->features->rows[row].error)
         row++;
     if (row == e->labels->count) return REN_OK;
+    for (int a = 0; a < 3; a++) {
+        box.begin[a] = e->begin[a];
+        box.shape[a] = e->end[a] - e->begin[a];
+    }
     st = ren__case_prepare(e->subject, row, e->run, &prepared);
-    if (st == REN_OK) st = derive(e, type, -1, &prepared);
+    if (st == REN_OK) st = derive(e, type, -1, &prepared, &box);
     ren__prepared_free(&prepared);
     for (row = 0; row < e->labels->count && st == REN_E_DATA; row++) /* the filter refused the image */
         if (ren__features_fail(e->features, row, ren_error_message()) != REN_OK) return ren__out_of_memory();
@@ -164,15 +171,26 @@ static ren_status derive_shared(extraction *e, int32_t type) {
 
 /* --------------------------------------------------------------------------------------------------------- rows */
 
+static void widen_box(extraction *e, const ren__roi *roi) {
+    const int first = e->end[0] == 0;
+
+    for (int a = 0; a < 3; a++) {
+        const int64_t end = roi->begin[a] + roi->shape[a];
+        if (first || roi->begin[a] < e->begin[a]) e->begin[a] = roi->begin[a];
+        if (first || end > e->end[a]) e->end[a] = end;
+    }
+}
+
 static ren_status extract_prepared(extraction *e, int32_t row, const ren__prepared *prepared) {
     ren_status st = REN_OK;
 
+    widen_box(e, &prepared->roi);
     REN_TRY(ren__diagnostics_row(&e->diagnostics, &e->labels->sets[row], prepared, e->run, e->features, row));
     REN_TRY(compute_block(e, row, -1, "original", prepared->image, prepared));
     for (int32_t type = 0; type < e->params->image_type_count; type++) {
         if (is_shared(e, type)) continue;
         REN_TRY(step(e));
-        REN_TRY(derive(e, type, row, prepared));
+        REN_TRY(derive(e, type, row, prepared, &prepared->roi));
     }
 out:
     return st;

@@ -9,18 +9,6 @@
 #include "radiomics/ibsi.h"
 #include "radiomics/image_types.h"
 
-/* Names that PyRadiomics knows and refuses to compute (its DeprecationWarning): legal in a file, and no column. */
-static const struct {
-    const char *class_name, *feature;
-} retired[] = {
-    { "glcm", "Dissimilarity" },
-    { "glcm", "Homogeneity1" },
-    { "glcm", "Homogeneity2" },
-    { "glcm", "SumVariance" },
-    { "gldm", "GrayLevelNonUniformityNormalized" },
-    { "gldm", "DependencePercentage" },
-};
-
 enum { NAMES_MAX = REN__CLASS_FEATURES_MAX + 16, WHERE = 256 };
 
 /* --------------------------------------------------------------------------------------------- feature classes */
@@ -52,12 +40,6 @@ static void enable_all(ren__radiomics_params *params, int32_t class_index) {
 
     for (int32_t f = 0; f < feature_class->count; f++)
         if (!(feature_class->features[f].flags & REN__FEATURE_BY_NAME)) enable_feature(params, class_index, f);
-}
-
-static int is_retired(const char *class_name, const char *feature) {
-    for (size_t i = 0; i < sizeof retired / sizeof retired[0]; i++)
-        if (strcmp(retired[i].class_name, class_name) == 0 && strcmp(retired[i].feature, feature) == 0) return 1;
-    return 0;
 }
 
 /* The error of a name that nobody knows, with the nearest one: what ren__check_keys says of a map's key. */
@@ -92,7 +74,7 @@ static ren_status read_feature(const json_t *item, const char *where, int32_t cl
             enable_feature(params, class_index, f);
             return REN_OK;
         }
-    return is_retired(feature_class->name, given) ? REN_OK : unknown_feature(feature_class, given, where);
+    return unknown_feature(feature_class, given, where);
 }
 
 /* null and [] are all features of the class. */
