@@ -256,7 +256,8 @@ ren_status ren__sample(const ren_volume *image, const ren__frame *frame, int32_t
         count *= (size_t)job.from.shape[a]; /* part of a volume that exists */
     REN_ALLOC(box, count);
     REN_TRY(ren__pixels_read(image, job.from.begin, job.from.shape, run, box));
-    if (interpolator == REN__INTERPOLATE_BSPLINE) REN_TRY(ren__prefilter(context, run, box, job.from.shape));
+    if (interpolator == REN__INTERPOLATE_BSPLINE)
+        REN_TRY(ren__prefilter(context, run, REN__PREFILTER_ITK, box, job.from.shape));
     job.from.values = box;
     ren__parallel_for(context, run, frame->shape[1] * frame->shape[2], ROW_GRAIN, sample_rows, &job);
     REN_TRY(ren__run_check(run));

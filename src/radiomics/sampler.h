@@ -38,7 +38,10 @@ void ren__row_positions_of(const ren__frame *frame, const ren__frame *in, int64_
                            ren__row_positions *out);
 double ren__row_position(const ren__row_positions *row, int axis, int64_t i);
 
-/* In place: values become the coefficients of the cubic B-spline through them. */
-ren_status ren__prefilter(ren_context *context, ren__run *run, double *values, const int64_t shape[3]) REN_CHECKED;
+/* Whose arithmetic: ITK filters along x first and truncates the start, scipy filters along z first. */
+enum { REN__PREFILTER_ITK = 0, REN__PREFILTER_SCIPY };
+/* In place: values become the coefficients of the cubic B-spline through them, mirrored about the border voxels. */
+ren_status ren__prefilter(ren_context *context, ren__run *run, int flavour, double *values,
+                          const int64_t shape[3]) REN_CHECKED;
 
 #endif
