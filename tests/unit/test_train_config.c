@@ -179,7 +179,7 @@ static ren_status test_unknown_keys(ren_context *context) {
 
 static ren_status test_what_later_versions_have(ren_context *context) {
     static const mistake mistakes[] = {
-        { HEAD "experts:\n- {name: m, arch: mamba}\n", REN_E_UNSUPPORTED, "experts[0]: \"arch\": mamba" },
+        { HEAD "experts:\n- {name: m, arch: general_moe}\n", REN_E_UNSUPPORTED, "experts[0]: \"arch\": general_moe" },
         { BODY "baselines:\n- {name: swin, arch: swin_unetr}\n", REN_E_UNSUPPORTED, "baselines" },
         { HEAD EXPERT "gates:\n- {name: g, source: radiomics}\n", REN_E_UNSUPPORTED,
           "gates[0]: \"source\": radiomics" },
