@@ -221,12 +221,29 @@ static const char config_full[] =
     "mixtures:\n- {name: m, experts: b, gate: loss}\n- {name: n, experts: a, gate: auc}\n"
     "compare: {primary: [m, a.right_lung], others: [n]}\n";
 
+static const char params_small[] = "setting: {binWidth: 25, resampledPixelSpacing: }\nimageType:\n  Original: {}\n"
+                                   "featureClass:\n  shape:\n  firstorder: []\n  glcm: ['Contrast', 'Id']\n";
+static const char params_full[] =
+    "imageType:\n  LoG: {sigma: [1, 2.5], binWidth: 10}\n  Wavelet: {wavelet: bior3.7, level: 2, start_level: 1}\n"
+    "  LBP2D: {lbp2DRadius: 1.5, lbp2DSamples: 9, lbp2DMethod: uniform}\n  Exponential: {}\n"
+    "setting:\n  interpolator: sitkLinear\n  resampledPixelSpacing: [1, 1, 0]\n  padDistance: 10\n  normalize: true\n"
+    "  normalizeScale: 100\n  removeOutliers: 3\n  resegmentRange: [-3, 3]\n  resegmentMode: sigma\n  label: 1\n"
+    "  distances: [1, 2]\n  weightingNorm: euclidean\n  force2D: true\n  force2Ddimension: 0\n  binCount: 32\n"
+    "voxelSetting: {kernelRadius: 2, maskedKernel: true, initValue: nan, voxelBatch: 100}\n";
+static const char params_ibsi[] =
+    "ibsi: {aggregation: 2_5D_comb, rounding: true, outlierSigma: 3, binOrigin: minimum, gridAlignment: corner,\n"
+    "  inPlane: true, maskThreshold: 0.5, ivhBinWidth: 2.5}\nfeatureClass: {ibsi_cm: }\n";
+
 static ren_status add_texts(seed_list *list) {
     static const struct {
         const char *name, *text;
     } texts[] = {
         { "config/small", config_small },
         { "config/full", config_full },
+        { "params/small", params_small },
+        { "params/full", params_full },
+        { "params/ibsi", params_ibsi },
+        { "params/json", "{\"setting\": {\"binWidth\": 25}, \"featureClass\": {\"shape\": null}}" },
         { "document/json", "{\"a\": [1, -2.5e-3, null, true, {\"b\": \"\\u00e9\\n\"}], \"c\": {}, \"d\": []}" },
         { "document/yaml", "a: 1\nb:\n- x\n- [1, 2.5, ~, 'q']\n- {k: v, \"w\": |\n    text\n  }\nc: >\n  folded\n" },
         { "document/block", "a:\n  b: true\n  c: .5\nd: |\n  two\n  lines\n# end\n" },
