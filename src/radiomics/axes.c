@@ -56,7 +56,8 @@ static void sum_rows(void *argument, int64_t begin, int64_t end, int32_t thread)
 
     (void)thread;
     for (int64_t row = begin; row < end; row++) {
-        const double y = (double)(row % shape[1]), z = (double)(row / shape[1]);
+        const int64_t plane = row / shape[1];
+        const double y = (double)(row - plane * shape[1]), z = (double)plane;
         double n = 0.0, x = 0.0, xx = 0.0;
 
         sum_row(job->region->inside + row * shape[0], shape[0], &n, &x, &xx);

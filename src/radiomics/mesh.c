@@ -82,14 +82,15 @@ static void survey_planes(void *argument, int64_t begin, int64_t end, int32_t th
     const survey *job = argument;
     const int64_t *shape = job->region->shape;
     const int64_t plane = shape[0] * shape[1];
-    uint8_t *near = job->columns + 2 * thread * job->row_bytes, *far = near + job->row_bytes;
+    uint8_t *near = job->columns + 2 * job->row_bytes * thread, *far = near + job->row_bytes;
+    tally *tallies = job->tallies + (int64_t)CASES * thread;
 
     for (int64_t z = begin; z < end; z++) {
         memset(near, 0, (size_t)job->row_bytes);
         for (int64_t y = 0; y <= shape[1]; y++) {
             const uint8_t *row = y < shape[1] ? job->region->inside + z * plane + y * shape[0] : NULL;
             read_columns(row && z > 0 ? row - plane : NULL, z < shape[2] ? row : NULL, shape[0], far);
-            survey_row(near, far, shape[0] + 1, (double)z, (double)y, job->tallies + thread * CASES);
+            survey_row(near, far, shape[0] + 1, (double)z, (double)y, tallies);
             uint8_t *passed = near;
             near = far;
             far = passed;

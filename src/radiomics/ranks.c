@@ -73,7 +73,7 @@ static void bins_of(const scale *s, const double *values, int64_t n, int32_t *bi
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
         const double at = (values[i] - low) * factor, last = BINS - 1, bin = at < last ? at : last;
-        bins[i] = (int32_t)((values[i] >= low) & (values[i] <= high) ? bin : (double)OUTSIDE);
+        bins[i] = (int32_t)(((values[i] >= low) & (values[i] <= high)) ? bin : (double)OUTSIDE);
     }
 }
 
@@ -88,7 +88,7 @@ static int64_t read_block(const selection *job, int64_t at, int64_t end, double 
 static void count_values(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const selection *job = argument;
     int64_t *counts = job->counts + (int64_t)thread * SLOTS;
-    double values[REN__BLOCK];
+    double values[REN__BLOCK] = { 0 };
     int32_t bins[REN__BLOCK];
 
     for (int64_t at = begin; at < end; at += REN__BLOCK) {
@@ -101,7 +101,7 @@ static void count_values(void *argument, int64_t begin, int64_t end, int32_t thr
 static void bound_parts(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const selection *job = argument;
     ends *of = job->ends + (int64_t)thread * job->part_count;
-    double values[REN__BLOCK];
+    double values[REN__BLOCK] = { 0 };
     int32_t bins[REN__BLOCK];
 
     for (int64_t at = begin; at < end; at += REN__BLOCK) {
@@ -117,7 +117,7 @@ static void bound_parts(void *argument, int64_t begin, int64_t end, int32_t thre
 
 static void collect_values(void *argument, int64_t begin, int64_t end, int32_t thread) {
     selection *job = argument;
-    double values[REN__BLOCK];
+    double values[REN__BLOCK] = { 0 };
     int32_t bins[REN__BLOCK];
 
     (void)thread;
@@ -288,7 +288,7 @@ ren_status ren__region_ranks(const ren__region *region, double minimum, double m
     const size_t threads = (size_t)context->threads;
     selection job = { .region = region, .run = run };
     int64_t sorted[REN__RANKS_MAX] = { 0 };
-    double found[REN__RANKS_MAX];
+    double found[REN__RANKS_MAX] = { 0 };
     int32_t order[REN__RANKS_MAX];
     task tasks[REN__RANKS_MAX + 1] = { { .low = minimum, .high = maximum, .count = region->count, .last = count - 1 } };
     int32_t task_count = 1;
@@ -316,15 +316,15 @@ ren_status ren__region_percentiles(const ren__region *region, double minimum, do
                                    int32_t count, ren__run *run, double *percentiles) {
     ren_status st = REN_OK;
     int64_t ranks[REN__RANKS_MAX] = { 0 };
-    double values[REN__RANKS_MAX];
+    double values[REN__RANKS_MAX] = { 0 };
 
-    for (int32_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++) {
         const int64_t below = (int64_t)floor((double)(region->count - 1) * shares[i]);
         ranks[2 * i] = below;
         ranks[2 * i + 1] = below + 1 < region->count ? below + 1 : below;
     }
     REN_TRY(ren__region_ranks(region, minimum, maximum, ranks, 2 * count, run, values));
-    for (int32_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++) {
         const double part = (double)(region->count - 1) * shares[i] - (double)ranks[2 * i];
         percentiles[i] = ren__interpolate(part, values[2 * i], values[2 * i + 1]);
     }

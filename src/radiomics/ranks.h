@@ -27,12 +27,12 @@ static inline int64_t ren__region_gather(const ren__region *region, int64_t begi
         }
         for (int k = 0; k < 8; k++) { /* without a branch: the word is at the region's border */
             values[gathered] = from[i + k];
-            gathered += inside[i + k];
+            gathered += inside[i + k] != 0;
         }
     }
     for (; i < count; i++) {
         values[gathered] = from[i];
-        gathered += inside[i];
+        gathered += inside[i] != 0;
     }
     return gathered;
 }

@@ -43,7 +43,7 @@ typedef void (*block_fn)(const passes *job, const double *values, int64_t n, par
 
 static void read_blocks(const passes *job, int64_t begin, int64_t end, block_fn fn) {
     part *to = &job->parts[begin / CHUNK];
-    double values[REN__BLOCK];
+    double values[REN__BLOCK] = { 0 };
 
     *to = (part){ .lowest = INFINITY, .highest = -INFINITY };
     for (int64_t at = begin; at < end; at += REN__BLOCK) {
@@ -133,7 +133,7 @@ static void robust_deviation_block(const passes *job, const double *values, int6
 
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < n; i++)
-        sum += (values[i] >= low) & (values[i] <= high) ? fabs(values[i] - centre) : 0.0;
+        sum += ((values[i] >= low) & (values[i] <= high)) ? fabs(values[i] - centre) : 0.0;
     ren__exact_add(&to->sums[0], sum);
 }
 

@@ -36,7 +36,7 @@ static int32_t slots_of(const double *values, int64_t n, int32_t *slots) {
 static void count_values(void *argument, int64_t begin, int64_t end, int32_t thread) {
     counting *job = argument;
     uint32_t *counts = job->counts + (int64_t)thread * VALUES;
-    double values[REN__BLOCK];
+    double values[REN__BLOCK] = { 0 };
     int32_t slots[REN__BLOCK];
 
     for (int64_t at = begin; at < end; at += REN__BLOCK) {
