@@ -15,7 +15,7 @@
 #include "base/parallel.h"
 #include "radiomics/texture_rows.h"
 
-enum { NEIGHBOURS = 13, SLAB_VOXELS = 1 << 19, SMALL = 32, SMALL_LEVELS = 4096, NOBODY = -1 };
+enum { NEIGHBOURS = 13, SLAB_VOXELS = 1 << 17, SMALL = 32, SMALL_LEVELS = 4096, NOBODY = -1 };
 
 /* Neighbours before a voxel, those first that touch most of the others: once the zone of one is taken over, those that
  * touch it are of the same zone. */
