@@ -274,7 +274,8 @@ ren_status ren__diagnostics_row(const ren__diagnostics *diagnostics, const ren__
     else
         add_place(&to, "Mask-original_", &prepared->original_roi, diagnostics->mask);
     if (prepared->interpolated) add_interpolated(&to, prepared, run);
-    if (corrected) add_region(&to, "Mask-corrected_", &prepared->original_roi, diagnostics->image, run);
+    if (corrected && !diagnostics->radiomics->params.settings.pre_crop) /* where it crops, PyRadiomics does not tell */
+        add_region(&to, "Mask-corrected_", &prepared->original_roi, diagnostics->image, run);
     if (prepared->resegmented) add_region(&to, "Mask-resegmented_", &prepared->roi, prepared->image, run);
     st = to.status;
 out:
