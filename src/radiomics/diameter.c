@@ -9,8 +9,8 @@
  * an axis is stretched, so that hull and antipodal pairs are found in whole numbers and only distances are rounded, as
  * PyRadiomics rounds them.
  *
- * Planes of equal z and y are cut into lines along x, by comparing rows of the mask; planes of equal x are made several
- * at once, from all places where the mask changes. The ends of the largest distance of all are corners of the hulls of
+ * Planes of equal z and y are cut into lines along x, by comparing rows of the mask; planes of equal x are made all
+ * at once, from the places where the mask changes. The ends of the largest distance of all are corners of the hulls of
  * planes of equal z: farthest.c finds them.
  */
 #include "radiomics/diameter.h"
@@ -20,7 +20,7 @@
 
 #include "base/parallel.h"
 
-enum { WORD = 8, LANES = 32, PLANES_AT_ONCE = 4 };
+enum { WORD = 8, MARGIN = 2 * WORD, PLANES_AT_ONCE = 4, LANES_AT_ONCE = 8 };
 
 typedef struct spot {
     double line, along;
@@ -44,8 +44,6 @@ typedef struct survey {
     double step[3];  /* mm along z, y, x */
     spot *spots;     /* for each thread: corners and upper of an outline */
     int64_t spots_a_thread;
-    struct ends *ends; /* for each thread: lines of LANES columns */
-    int64_t ends_a_thread;
     double *best;       /* for each thread: the largest squared distance */
     int32_t axis;       /* of the planes: 0 z, 1 y */
     points *extremes;   /* for each chunk of planes; NULL: not wanted */
@@ -232,99 +230,127 @@ static void measure_planes(void *argument, int64_t begin, int64_t end, int32_t t
 
 /* --------------------------------------------------------------------------------------------- planes of equal x */
 
-/* The first and last vertex of a line along y; first 0: none yet. */
+/* The first and last vertex of a line; first 0: none yet. */
 typedef struct ends {
     uint32_t first, last;
 } ends;
 
-/* Columns of voxels x .. x + count - 1, from -1 on, and the lines beside them: through the voxels and half-way to the
- * next z, both in the plane of equal x at 2 (x + 1), and half-way to the next x, in the plane after it. Rows of lines
- * have `count` ends each. */
-typedef struct lanes {
-    int64_t x, count;
-    ends *whole, *above, *beside; /* from z = 0, -1, 0 on */
-} lanes;
+/*
+ * All planes of equal x are cut into lines along one of the other axes, `along`, at each position of the third,
+ * `across`, which is the shorter: a table of lines for each voxel x from -1 on. Lines through the voxels and half-way
+ * to the next position lie in the plane at 2 (x + 1), lines half-way to the next x in the plane after it.
+ */
+typedef struct sheets {
+    survey *job;
+    int across, along;            /* 0 z, 1 y */
+    int64_t steps[2];             /* bytes from row to row along z and y */
+    int64_t counts[2];            /* voxels along z and y */
+    int64_t lanes;                /* voxels along x and one before */
+    ends *whole, *above, *beside; /* from position 0, -1, 0 on */
+    uint8_t *rows;                /* three padded rows for each thread */
+    int64_t row_bytes;
+} sheets;
 
 static void extend(ends *line, int64_t position) {
     if (line->first == 0) line->first = (uint32_t)position;
     line->last = (uint32_t)position;
 }
 
-/* The lanes of a row, at least LANES + WORD bytes that may be read: in place, or, near the ends of the row or outside
- * the box (NULL), as a copy with zeros for what is outside. */
-static const uint8_t *lanes_of(const uint8_t *row, int64_t nx, const lanes *l, uint8_t copy[LANES + WORD]) {
-    const int64_t begin = l->x < 0 ? 0 : l->x, end = l->x + LANES + WORD < nx ? l->x + LANES + WORD : nx;
-
-    if (row && l->x >= 0 && end == l->x + LANES + WORD) return row + l->x;
-    memset(copy, 0, LANES + WORD);
-    if (row) memcpy(copy + (begin - l->x), row + begin, (size_t)(end - begin));
-    return copy;
-}
-
-/* Up along y through all lanes between the planes z and z + 1 (first rows; NULL: outside the box). Words of voxels that
- * change neither along y nor to the next z or x are passed over. */
-static void scan_lanes(const uint8_t *plane, const uint8_t *next_plane, const int64_t shape[3], const lanes *l,
-                       ends *whole, ends *above, ends *beside) {
-    uint8_t copies[3][LANES + WORD] = { { 0 } };
-    const uint8_t *before = copies[0];
-
-    for (int64_t y = 0; y <= shape[1]; y++) {
-        const int64_t offset = y * shape[0];
-        const int inside = y < shape[1];
-        const uint8_t *here = lanes_of(plane && inside ? plane + offset : NULL, shape[0], l, copies[1 - y % 2]);
-        const uint8_t *up = lanes_of(next_plane && inside ? next_plane + offset : NULL, shape[0], l, copies[2]);
-        for (int64_t x = 0; x < l->count; x += WORD) {
-            const uint64_t voxels = word_at(here + x);
-            const int64_t end = l->count - x < WORD ? l->count : x + WORD;
-            if (((voxels ^ word_at(before + x)) | (voxels ^ word_at(up + x)) | (voxels ^ word_at(here + x + 1))) == 0)
-                continue;
-            for (int64_t i = x; i < end; i++) {
-                if (plane && here[i] != before[i]) extend(whole + i, 2 * y + 1);
-                if (here[i] != up[i]) extend(above + i, 2 * y + 2);
-                if (plane && here[i] != here[i + 1]) extend(beside + i, 2 * y + 2);
-            }
+/* Notes where the mask changes from the row before to this one, to the row across and to the next x; whole words that
+ * change nowhere are passed over. Lane i is here[i]; `whole` and `beside` are NULL outside the box. */
+static void note_changes(const uint8_t *before, const uint8_t *here, const uint8_t *next, int64_t lanes, int64_t at,
+                         ends *whole, ends *above, ends *beside) {
+    for (int64_t x = 0; x < lanes; x += WORD) {
+        const uint64_t voxels = word_at(here + x);
+        const int64_t end = lanes - x < WORD ? lanes : x + WORD;
+        if (((voxels ^ word_at(before + x)) | (voxels ^ word_at(next + x)) | (voxels ^ word_at(here + x + 1))) == 0)
+            continue;
+        for (int64_t i = x; i < end; i++) {
+            if (here[i] != next[i]) extend(above + i, 2 * at + 2);
+            if (!whole) continue;
+            if (here[i] != before[i]) extend(whole + i, 2 * at + 1);
+            if (here[i] != here[i + 1]) extend(beside + i, 2 * at + 2);
         }
-        before = here;
     }
 }
 
-static void measure_lane(const survey *job, const lanes *l, int64_t lane, outline *o, double *best) {
+/* Sheets begin - 1 .. end - 2 across, each with the next one. */
+static void scan_sheets(void *argument, int64_t begin, int64_t end, int32_t thread) {
+    const sheets *s = argument;
+    const int64_t nx = s->lanes - 1, step = s->steps[s->along], count = s->counts[s->along];
+    uint8_t *rows[3];
+
+    for (int i = 0; i < 3; i++)
+        rows[i] = s->rows + (3 * (int64_t)thread + i) * s->row_bytes;
+    for (int64_t u = begin - 1; u < end - 1; u++) {
+        const uint8_t *sheet = u >= 0 ? s->job->region->inside + u * s->steps[s->across] : NULL;
+        const uint8_t *next =
+            u + 1 < s->counts[s->across] ? s->job->region->inside + (u + 1) * s->steps[s->across] : NULL;
+        ends *whole = sheet ? s->whole + u * s->lanes : NULL, *beside = sheet ? s->beside + u * s->lanes : NULL;
+        memset(rows[0] + 1, 0, (size_t)nx); /* lane 0 and those after the last are always 0 */
+        for (int64_t w = 0; w <= count; w++) {
+            uint8_t *before = rows[w % 2], *here = rows[1 - w % 2];
+            memset(here + 1, 0, (size_t)nx);
+            memset(rows[2] + 1, 0, (size_t)nx);
+            if (sheet && w < count) memcpy(here + 1, sheet + w * step, (size_t)nx);
+            if (next && w < count) memcpy(rows[2] + 1, next + w * step, (size_t)nx);
+            note_changes(before, here, rows[2], s->lanes, w, whole, s->above + (u + 1) * s->lanes, beside);
+        }
+    }
+}
+
+static void measure_lane(const sheets *s, int64_t lane, outline *o, double *best) {
+    const int64_t half = s->job->half[s->across];
+
     outline_start(o); /* the plane through the voxels */
-    for (int64_t z = 1; z <= job->half[0]; z++) {
-        const ends *line = (z % 2 ? l->above + z / 2 * l->count : l->whole + (z / 2 - 1) * l->count) + lane;
-        if (line->first) outline_add(o, z, line->first, line->last);
+    for (int64_t u = 1; u <= half; u++) {
+        const ends *line = (u % 2 ? s->above + u / 2 * s->lanes : s->whole + (u / 2 - 1) * s->lanes) + lane;
+        if (line->first) outline_add(o, u, line->first, line->last);
     }
     outline_close(o);
-    *best = calipers(job, 0, 1, o, *best);
+    *best = calipers(s->job, s->across, s->along, o, *best);
     outline_start(o); /* half-way to the next */
-    for (int64_t z = 2; z <= job->half[0]; z += 2) {
-        const ends *line = l->beside + (z / 2 - 1) * l->count + lane;
-        if (line->first) outline_add(o, z, line->first, line->last);
+    for (int64_t u = 2; u <= half; u += 2) {
+        const ends *line = s->beside + (u / 2 - 1) * s->lanes + lane;
+        if (line->first) outline_add(o, u, line->first, line->last);
     }
     outline_close(o);
-    *best = calipers(job, 0, 1, o, *best);
+    *best = calipers(s->job, s->across, s->along, o, *best);
 }
 
-/* Columns begin - 1 .. end - 2, one chunk of at most LANES. */
 static void measure_lanes(void *argument, int64_t begin, int64_t end, int32_t thread) {
-    survey *job = argument;
-    const int64_t *shape = job->region->shape, plane = shape[0] * shape[1];
-    lanes l = { .x = begin - 1, .count = end - begin, .whole = job->ends + thread * job->ends_a_thread };
-    outline o = { .corners = job->spots + thread * job->spots_a_thread };
+    const sheets *s = argument;
+    outline o = { .corners = s->job->spots + thread * s->job->spots_a_thread };
 
-    o.upper = o.corners + job->spots_a_thread / 2;
-    l.above = l.whole + shape[2] * l.count;
-    l.beside = l.above + (shape[2] + 1) * l.count;
-    memset(l.whole, 0, (size_t)job->ends_a_thread * sizeof(ends));
-    for (int64_t z = -1; z < shape[2]; z++) {
-        const uint8_t *rows = z >= 0 ? job->region->inside + z * plane : NULL;
-        const uint8_t *next = z + 1 < shape[2] ? job->region->inside + (z + 1) * plane : NULL;
-        const int64_t at = z * l.count;
-        scan_lanes(rows, next, shape, &l, rows ? l.whole + at : NULL, l.above + at + l.count,
-                   rows ? l.beside + at : NULL);
-    }
-    for (int64_t lane = 0; lane < l.count; lane++)
-        measure_lane(job, &l, lane, &o, &job->best[thread]);
+    o.upper = o.corners + s->job->spots_a_thread / 2;
+    for (int64_t lane = begin; lane < end; lane++)
+        measure_lane(s, lane, &o, &s->job->best[thread]);
+}
+
+static ren_status measure_rows(survey *job, ren__run *run) {
+    ren_context *context = job->region->context;
+    ren_status st = REN_OK;
+    const int64_t *shape = job->region->shape;
+    sheets s = { .job = job, .steps = { shape[0] * shape[1], shape[0] }, .counts = { shape[2], shape[1] } };
+    size_t lines;
+
+    s.across = shape[2] <= shape[1] ? 0 : 1;
+    s.along = 1 - s.across;
+    s.lanes = shape[0] + 1;
+    s.row_bytes = (s.lanes + MARGIN + 63) / 64 * 64;
+    lines = (size_t)((3 * s.counts[s.across] + 1) * s.lanes);
+    REN_CALLOC(s.rows, (size_t)context->threads * 3 * (size_t)s.row_bytes);
+    REN_CALLOC(s.whole, lines);
+    s.above = s.whole + s.counts[s.across] * s.lanes;
+    s.beside = s.above + (s.counts[s.across] + 1) * s.lanes;
+    ren__parallel_for(context, run, s.counts[s.across] + 1, 1, scan_sheets, &s);
+    REN_TRY(ren__run_check(run));
+    ren__parallel_for(context, run, s.lanes, LANES_AT_ONCE, measure_lanes, &s);
+    REN_TRY(ren__run_check(run));
+out:
+    ren__free(s.rows);
+    ren__free(s.whole);
+    return st;
 }
 
 /* ----------------------------------------------------------------------------------------------------- together */
@@ -333,7 +359,6 @@ static ren_status survey_create(const ren__region *region, survey *job) {
     ren_context *context = region->context;
     ren_status st = REN_OK;
     const size_t threads = (size_t)context->threads;
-    const int64_t lanes_used = region->shape[0] + 1 < LANES ? region->shape[0] + 1 : LANES;
     int64_t lines;
 
     job->region = region;
@@ -343,9 +368,7 @@ static ren_status survey_create(const ren__region *region, survey *job) {
     }
     lines = job->half[0] > job->half[1] ? job->half[0] : job->half[1];
     job->spots_a_thread = 4 * lines;
-    job->ends_a_thread = (3 * region->shape[2] + 1) * lanes_used;
     REN_CALLOC(job->spots, threads * (size_t)job->spots_a_thread);
-    REN_CALLOC(job->ends, threads * (size_t)job->ends_a_thread);
     REN_CALLOC(job->best, threads);
 out:
     return st;
@@ -353,7 +376,6 @@ out:
 
 static void survey_free(survey *job) {
     ren__free(job->spots);
-    ren__free(job->ends);
     ren__free(job->best);
 }
 
@@ -417,8 +439,7 @@ ren_status ren__diameters_measure(const ren__region *region, int32_t wanted, ren
         out->column = take_best(&job);
     }
     if (wanted & REN__DIAMETER_ROW) {
-        ren__parallel_for(context, run, region->shape[0] + 1, LANES, measure_lanes, &job);
-        REN_TRY(ren__run_check(run));
+        REN_TRY(measure_rows(&job, run));
         out->row = take_best(&job);
     }
     if (wanted & REN__DIAMETER_3D) {
