@@ -55,22 +55,36 @@ static int32_t parts_of(const extraction *e, int shape) {
     return parts;
 }
 
-/* All classes of the block on one region; the row's values go to `to`. */
+/* The classes of the block that read grey values, or those that do not; the row's values go to `to`. */
 static ren_status compute_classes(extraction *e, const ren__region *region, const ren__radiomics_settings *settings,
-                                  int shape, double *to) {
+                                  int shape, int with_values, double *to) {
     double values[REN__CLASS_FEATURES_MAX];
 
     for (int32_t slot = 0; slot < e->params->class_count; slot++) {
+        const ren__feature_class *of = class_at(e, slot);
+        const int32_t count = e->params->classes[slot].feature_count;
         if (ren__class_of_shape(e->params, slot) != shape || !ren__class_has_columns(e->params, slot)) continue;
+        to += count;
+        if (((of->parts & REN__REGION_VALUES) != 0) != with_values) continue;
         for (int32_t i = 0; i < REN__CLASS_FEATURES_MAX; i++)
             values[i] = NAN;
-        const uint8_t *wanted = e->params->wanted[e->params->classes[slot].index];
-        const ren_status st = class_at(e, slot)->compute(region, settings, wanted, e->run, values);
+        const ren_status st =
+            of->compute(region, settings, e->params->wanted[e->params->classes[slot].index], e->run, values);
         if (st != REN_OK) return st;
-        for (int32_t i = 0; i < e->params->classes[slot].feature_count; i++)
-            *to++ = values[e->params->classes[slot].features[i]];
+        for (int32_t i = 0; i < count; i++)
+            to[i - count] = values[e->params->classes[slot].features[i]];
     }
     return REN_OK;
+}
+
+/* Grey values are eight of the eleven bytes that a voxel takes: they go before the matrices come. */
+static ren_status compute_all(extraction *e, ren__region *region, const ren__radiomics_settings *settings, int shape,
+                              double *to) {
+    const ren_status st = compute_classes(e, region, settings, shape, 1, to);
+
+    if (st != REN_OK) return st;
+    ren__region_drop_values(region);
+    return compute_classes(e, region, settings, shape, 0, to);
 }
 
 static ren_status compute_block(extraction *e, int32_t row, int32_t type, const char *prefix, const ren_volume *image,
@@ -88,7 +102,7 @@ static ren_status compute_block(extraction *e, int32_t row, int32_t type, const 
     REN_TRY(ren__region_create(image, shape ? &prepared->shape_roi : &prepared->roi, settings, parts, e->run, &region));
     region.shape_roi = &prepared->shape_roi;
     double *to = block->values + (size_t)row * (size_t)block->count;
-    REN_TRY(compute_classes(e, &region, settings, shape, to));
+    REN_TRY(compute_all(e, &region, settings, shape, to));
 out:
     ren__region_free(&region);
     return st;

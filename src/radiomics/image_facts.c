@@ -76,19 +76,30 @@ ren_status ren__image_hash(const ren_volume *image, ren__run *run, char text[REN
     return st;
 }
 
+/* Small labels as they are stored, widened. 0: the volume holds something else. */
+static int widen_labels(const ren_volume *mask, int64_t z, uint32_t *labels) {
+    const uint8_t *bytes = mask->data + z * mask->strides[2];
+    const int64_t count = mask->shape[0] * mask->shape[1];
+
+    if (!is_plain(mask) || !is_packed(mask) || mask->type != REN_TYPE_U8) return 0;
+    for (int64_t i = 0; i < count; i++)
+        labels[i] = bytes[i];
+    return 1;
+}
+
 ren_status ren__mask_hash(const ren_volume *mask, ren__run *run, char text[REN__SHA1_TEXT]) {
     ren_context *context = mask->context;
     const int64_t plane = mask->shape[0] * mask->shape[1], shape[3] = { mask->shape[0], mask->shape[1], 1 };
     ren_status st = REN_OK;
     ren__sha1 hash;
-    int32_t *labels = NULL;
+    uint32_t *labels = NULL;
 
     ren__sha1_begin(&hash);
     REN_ALLOC(labels, (size_t)plane * sizeof *labels);
     for (int64_t z = 0; z < mask->shape[2]; z++) {
         const int64_t begin[3] = { 0, 0, z };
         REN_TRY(ren__run_check(run));
-        REN_TRY(ren__volume_box_labels(mask, begin, shape, run, labels));
+        if (!widen_labels(mask, z, labels)) REN_TRY(ren__volume_box_labels(mask, begin, shape, run, (int32_t *)labels));
         ren__sha1_add(&hash, labels, (size_t)plane * sizeof *labels);
     }
     ren__sha1_end(&hash, text);
@@ -128,12 +139,47 @@ static void extent_of(const double *values, int64_t count, ren__image_extent *ou
     }
 }
 
+/* Small integers as they are stored: exact sums, and nothing is converted. 0: the volume holds something else. */
+#define EXTENT(type)                                                                                                   \
+    do {                                                                                                               \
+        const type *at = (const type *)(const void *)bytes;                                                            \
+        type low = at[0], high = at[0];                                                                                \
+        int64_t sum = 0;                                                                                               \
+        for (int64_t i = 0; i < count; i++) {                                                                          \
+            sum += at[i];                                                                                              \
+            low = at[i] < low ? at[i] : low;                                                                           \
+            high = at[i] > high ? at[i] : high;                                                                        \
+        }                                                                                                              \
+        *out = (ren__image_extent){ (double)sum, (double)low, (double)high };                                          \
+    } while (0)
+
+static int stored_extent(const ren_volume *image, int64_t z, ren__image_extent *out) {
+    const uint8_t *bytes = image->data + z * image->strides[2];
+    const int64_t count = image->shape[0] * image->shape[1];
+
+    if (!is_plain(image) || !is_packed(image)) return 0;
+    switch (image->type) {
+    case REN_TYPE_U8:
+        EXTENT(uint8_t);
+        return 1;
+    case REN_TYPE_I16:
+        EXTENT(int16_t);
+        return 1;
+    case REN_TYPE_U16:
+        EXTENT(uint16_t);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 static ren_status plane_extent(const ren_volume *image, int64_t z, ren__image_extent *out) {
     ren_context *context = image->context;
     const int64_t begin[3] = { 0, 0, z }, shape[3] = { image->shape[0], image->shape[1], 1 };
     ren_status st = REN_OK;
     double *values = NULL;
 
+    if (stored_extent(image, z, out)) return REN_OK;
     REN_ALLOC(values, (size_t)(shape[0] * shape[1]) * sizeof *values);
     REN_TRY(ren__pixels_read(image, begin, shape, NULL, values));
     extent_of(values, shape[0] * shape[1], out);

@@ -23,6 +23,11 @@ void ren__region_free(ren__region *region) {
     memset(region, 0, sizeof *region);
 }
 
+void ren__region_drop_values(ren__region *region) {
+    ren__free((void *)(uintptr_t)region->values);
+    region->values = NULL;
+}
+
 /* A value that is no number would be in no bin; PyRadiomics fails on most such regions, too, and is undefined on the
  * rest (the answer depends on where the first one stands). */
 static ren_status refuse_not_finite(const ren__extremes *extremes, int64_t count) {

@@ -50,6 +50,8 @@ enum { REN__REGION_VALUES = 1, REN__REGION_LEVELS = 2 };
 ren_status ren__region_create(const ren_volume *image, const ren__roi *roi, const ren__radiomics_settings *settings,
                               int32_t parts, ren__run *run, ren__region *out) REN_CHECKED;
 void ren__region_free(ren__region *region); /* of one that was zeroed, too */
+/* Frees the grey values, for classes that read levels alone. */
+void ren__region_drop_values(ren__region *region);
 
 /* --------------------------------------------------------------------------------- from volumes to regions */
 
