@@ -28,7 +28,8 @@ typedef struct lbp_job {
     int32_t levels, harmonic_count, type;
     double *scratch; /* for each thread */
     size_t scratch_count;
-    double *out; /* levels + 1 images of roi's box */
+    ren__part3 part; /* of the images: roi's box and a margin, 0 outside of the region */
+    double *out;     /* levels + 1 images of `part` */
 } lbp_job;
 
 /* Cubic weights of scipy's map_coordinates, and where its four coefficients lie; 0 where the position is outside. */
@@ -145,8 +146,13 @@ static double energy(const lbp_job *job, const double *coefficients, int32_t lev
     return length > 0.0 ? fabs(imaginary) / sqrt(2.0 * (length - real)) : 0.0;
 }
 
+static int64_t voxels_of(const ren__part3 *part) {
+    return part->shape[0] * part->shape[1] * part->shape[2];
+}
+
+/* `to`: the voxel's place in the images. */
 static void describe(const lbp_job *job, double centre, double *samples, double *work, int64_t to) {
-    const int64_t voxels = job->roi->shape[0] * job->roi->shape[1] * job->roi->shape[2];
+    const int64_t voxels = voxels_of(&job->part);
     const int32_t points = job->sphere.count;
     double *coefficients = work + points;
     job->out[job->levels * voxels + to] = job->type == REN_TYPE_F32
@@ -169,12 +175,13 @@ static void lbp_rows(void *argument, int64_t begin, int64_t end, int32_t thread)
     double *samples = job->scratch + (size_t)thread * job->scratch_count;
     for (int64_t row = begin; row < end; row++)
         for (int64_t i = 0; i < shape[0]; i++) {
-            const int64_t to = row * shape[0] + i;
+            const int64_t from = row * shape[0] + i, *corner = job->part.begin, *size = job->part.shape;
             const int64_t at[3] = { first[0] + i, first[1] + row % shape[1], first[2] + row / shape[1] };
-            if (!job->roi->inside[to]) continue;
+            if (!job->roi->inside[from]) continue;
             for (int32_t p = 0; p < job->sphere.count; p++)
                 samples[p] = sample(job, at, job->sphere.points[p]);
-            describe(job, job->values[to], samples, samples + job->sphere.count, to);
+            describe(job, job->values[from], samples, samples + job->sphere.count,
+                     ((at[2] - corner[2]) * size[1] + at[1] - corner[1]) * size[0] + at[0] - corner[0]);
         }
 }
 
@@ -215,18 +222,15 @@ static ren_status make_spline(lbp_job *job, double radius, ren__run *run, double
 }
 
 static ren_status emit_all(const lbp_job *job, ren__emit_fn emit, void *user) {
-    const int64_t voxels = job->roi->shape[0] * job->roi->shape[1] * job->roi->shape[2];
     ren_status st = REN_OK;
-    ren__part3 box;
     char name[32];
-    memcpy(box.begin, job->roi->begin, sizeof box.begin);
-    memcpy(box.shape, job->roi->shape, sizeof box.shape);
     for (int32_t level = 0; level <= job->levels && st == REN_OK; level++) {
         if (level < job->levels)
             snprintf(name, sizeof name, "lbp-3D-m%d", level + 1);
         else
             snprintf(name, sizeof name, "lbp-3D-k");
-        st = ren__emit_doubles(job->image, REN_TYPE_F64, job->out + level * voxels, &box, &box, name, emit, user);
+        st = ren__emit_doubles(job->image, REN_TYPE_F64, job->out + level * voxels_of(&job->part), &job->part,
+                               &job->part, name, emit, user);
     }
     return st;
 }
@@ -248,7 +252,8 @@ REN__DERIVE(ren__derive_lbp3d) {
     REN_TRY(make_spline(&job, radius, run, &spline));
     REN_ALLOC(values, voxels * sizeof *values);
     REN_TRY(ren__pixels_read(image, roi->begin, roi->shape, run, values));
-    REN_CALLOC(job.out, voxels * ((size_t)job.levels + 1));
+    ren__wanted_part(image, roi, settings, &job.part);
+    REN_CALLOC(job.out, (size_t)voxels_of(&job.part) * ((size_t)job.levels + 1));
     job.scratch_count = 2 * (size_t)job.sphere.count + 2 * (size_t)job.harmonic_count;
     REN_CALLOC(job.scratch, (size_t)context->threads * job.scratch_count);
     job.values = values;

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From volumes to regions, against PyRadiomics (region_vectors.h), and what is refused. */
+#include "conformance/pyradiomics/region_vectors.h"
+#include "radiomics_wave.h"
+
+typedef struct prepared_case {
+    ren_volume *image, *mask;
+    ren__case *subject;
+    ren__prepared prepared;
+    ren__radiomics_settings settings;
+} prepared_case;
+
+static const int32_t one[] = { 1 };
+
+static ren_status prepare_one(ren_context *context, int32_t type, int flip, const char *settings, prepared_case *out) {
+    ren_status st = REN_OK;
+    const ren__label_set set = { "one", one, 1 };
+    REN_TRY(wave_settings(settings, &out->settings));
+    REN_TRY(wave_create(context, type, flip, 0, wave_shape, &out->image, &out->mask));
+    REN_TRY(ren__case_create(out->image, out->mask, &set, 1, &out->settings, NULL, &out->subject));
+    REN_TRY(ren__case_prepare(out->subject, 0, NULL, &out->prepared));
+out:
+    return st;
+}
+
+static void prepared_case_free(prepared_case *used) {
+    ren__prepared_free(&used->prepared);
+    ren__case_free(used->subject);
+    ren_volume_free(used->image);
+    ren_volume_free(used->mask);
+    memset(used, 0, sizeof *used);
+}
+
+static ren_status check_digests(const double *values, int64_t count, const double wanted[2], double tolerance,
+                                const char *what) {
+    ren_status st = REN_OK;
+    for (int which = 0; which < 2; which++) {
+        double scale;
+        const double got = wave_digest(values, count, which, &scale);
+        if (!(fabs(got - wanted[which]) <= tolerance * scale)) {
+            st = test_fail(__FILE__, __LINE__, "%s: digest %d is %.17g, not %.17g", what, which, got, wanted[which]);
+            goto out;
+        }
+    }
+out:
+    return st;
+}
+
+static ren_status check_bytes(ren_context *context, const uint8_t *bytes, int64_t count, const double wanted[2],
+                              const char *what) {
+    ren_status st = REN_OK;
+    double *values = NULL;
+    REN_ALLOC(values, (size_t)count * sizeof *values);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = bytes[i];
+    st = check_digests(values, count, wanted, 0.0, what);
+out:
+    ren__free(values);
+    return st;
+}
+
+static ren_status check_image(ren_context *context, const prepare_vector *vector, const ren_volume *image) {
+    static const int64_t origin[3] = { 0, 0, 0 };
+    ren_status st = REN_OK;
+    double *values = NULL;
+    const int64_t count = image->shape[0] * image->shape[1] * image->shape[2];
+    CHECK_INT(ren__pixels_type(image), vector->type);
+    for (int a = 0; a < 3; a++) {
+        CHECK_INT(image->shape[a], vector->shape[a]);
+        CHECK_NEAR(image->affine[4 * a + 3], vector->origin[a], 1e-12);
+    }
+    REN_ALLOC(values, (size_t)count * sizeof *values);
+    REN_TRY(ren__pixels_read(image, origin, image->shape, NULL, values));
+    REN_TRY(check_digests(values, count, vector->image, 1e-13, "image"));
+out:
+    ren__free(values);
+    return st;
+}
+
+static ren_status check_levels(ren_context *context, const prepare_vector *vector, const prepared_case *got) {
+    ren_status st = REN_OK;
+    ren__region region;
+    double *values = NULL;
+    memset(&region, 0, sizeof region);
+    REN_TRY(ren__region_create(got->prepared.image, &got->prepared.roi, &got->settings,
+                               REN__REGION_VALUES | REN__REGION_LEVELS, NULL, &region));
+    const int64_t count = region.shape[0] * region.shape[1] * region.shape[2];
+    CHECK_INT(region.level_count, vector->level_count);
+    REN_ALLOC(values, (size_t)count * sizeof *values);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = region.levels[i] ? region.grey[region.levels[i] - 1] : 0.0;
+    REN_TRY(check_digests(values, count, vector->levels, 0.0, "levels"));
+out:
+    ren__free(values);
+    ren__region_free(&region);
+    return st;
+}
+
+static ren_status check_vector(ren_context *context, const prepare_vector *vector) {
+    ren_status st = REN_OK;
+    prepared_case got;
+    memset(&got, 0, sizeof got);
+    REN_TRY(prepare_one(context, vector->image_type, vector->flip, vector->settings, &got));
+    const ren__roi *roi = &got.prepared.roi, *shape_roi = &got.prepared.shape_roi;
+    CHECK_INT(roi->count, vector->count);
+    for (int a = 0; a < 3; a++) {
+        CHECK_INT(roi->begin[a], vector->begin[a]);
+        CHECK_INT(shape_roi->shape[a], roi->shape[a]);
+    }
+    const int64_t count = roi->shape[0] * roi->shape[1] * roi->shape[2];
+    REN_TRY(check_image(context, vector, got.prepared.image));
+    REN_TRY(check_bytes(context, roi->inside, count, vector->inside, "inside"));
+    REN_TRY(check_bytes(context, shape_roi->inside, count, vector->shape_inside, "the shape's region"));
+    REN_TRY(check_levels(context, vector, &got));
+out:
+    prepared_case_free(&got);
+    return st;
+}
+
+static ren_status test_pyradiomics_regions(ren_context *context) {
+    ren_status st = REN_OK;
+    for (size_t v = 0; v < sizeof prepare_vectors / sizeof *prepare_vectors && st == REN_OK; v++) {
+        st = check_vector(context, &prepare_vectors[v]);
+        if (st == TEST_FAILED) fprintf(stderr, "settings: %s\n", prepare_vectors[v].settings);
+    }
+    return st;
+}
+
+/* Several sets, one of them merged, in one case; each has its own box. */
+static ren_status test_label_sets(ren_context *context) {
+    static const int32_t both[] = { 2, 1, 2 }, absent[] = { 7 };
+    const ren__label_set sets[3] = { { "one", one, 1 }, { "both", both, 3 }, { "absent", absent, 1 } };
+    ren_status st = REN_OK;
+    ren__radiomics_settings settings;
+    ren_volume *image = NULL, *mask = NULL;
+    ren__case *subject = NULL;
+    ren__prepared first, second, third;
+    int64_t count = 0;
+    memset(&first, 0, sizeof first);
+    memset(&second, 0, sizeof second);
+    memset(&third, 0, sizeof third);
+    REN_TRY(wave_settings("{}", &settings));
+    REN_TRY(wave_create(context, REN_TYPE_I16, 0, 0, wave_shape, &image, &mask));
+    REN_TRY(ren__case_create(image, mask, sets, 3, &settings, NULL, &subject));
+    REN_TRY(ren__case_prepare(subject, 0, NULL, &first));
+    REN_TRY(ren__case_prepare(subject, 1, NULL, &second));
+    CHECK_FAILS(ren__case_prepare(subject, 2, NULL, &third), REN_E_DATA, "absent");
+    for (int64_t i = 0; i < 12 * 10 * 8; i++)
+        count += mask->data[i] != 0;
+    CHECK_INT(second.roi.count, count);
+    CHECK_INT(first.roi.shape[0], 6);
+    CHECK_INT(second.roi.shape[0], 12);
+    CHECK(first.image == image && !first.interpolated && !first.resegmented);
+    CHECK(ren__case_image(subject) == image && ren__case_mask(subject) == mask);
+out:
+    ren__prepared_free(&first);
+    ren__prepared_free(&second);
+    ren__case_free(subject);
+    ren_volume_free(image);
+    ren_volume_free(mask);
+    return st;
+}
+
+/* The same voxels moved by a little, and by much; correctMask mends what lies within the image. */
+static ren_status test_grids_must_match(ren_context *context) {
+    const ren__label_set set = { "one", one, 1 };
+    ren_status st = REN_OK;
+    ren__radiomics_settings settings;
+    ren_volume *image = NULL, *mask = NULL;
+    ren__case *subject = NULL;
+    ren__prepared prepared;
+    memset(&prepared, 0, sizeof prepared);
+    REN_TRY(wave_settings("{}", &settings));
+    REN_TRY(wave_create(context, REN_TYPE_I16, 0, 0, wave_shape, &image, &mask));
+    mask->affine[3] += 0.75 * 0.9e-6;
+    REN_TRY(ren__case_create(image, mask, &set, 1, &settings, NULL, &subject));
+    ren__case_free(subject);
+    subject = NULL;
+    mask->affine[3] += 0.75;
+    CHECK_FAILS(ren__case_create(image, mask, &set, 1, &settings, NULL, &subject), REN_E_DATA, "0.751 mm");
+    settings.correct_mask = 1;
+    REN_TRY(ren__case_create(image, mask, &set, 1, &settings, NULL, &subject));
+    CHECK_FAILS(ren__case_prepare(subject, 0, NULL, &prepared), REN_E_DATA, "outside");
+    ren__case_free(subject);
+    subject = NULL;
+    mask->affine[3] -= 1.5; /* one voxel to the other side: the labels move by one */
+    REN_TRY(ren__case_create(image, mask, &set, 1, &settings, NULL, &subject));
+    REN_TRY(ren__case_prepare(subject, 0, NULL, &prepared));
+    CHECK_INT(prepared.roi.begin[0], 1);
+    CHECK_INT(prepared.roi.count, 214);
+out:
+    ren__prepared_free(&prepared);
+    ren__case_free(subject);
+    ren_volume_free(image);
+    ren_volume_free(mask);
+    return st;
+}
+
+static ren_status refused(ren_context *context, const char *settings, const char *message) {
+    ren_status st = REN_OK;
+    prepared_case got;
+    memset(&got, 0, sizeof got);
+    CHECK_FAILS(prepare_one(context, REN_TYPE_I16, 0, settings, &got), REN_E_DATA, message);
+out:
+    prepared_case_free(&got);
+    return st;
+}
+
+static ren_status test_small_regions(ren_context *context) {
+    ren_status st = REN_OK;
+    REN_TRY(refused(context, "{\"minimumROISize\": 214}", "214"));
+    REN_TRY(refused(context, "{\"resegmentRange\": [5000]}", "resegment"));
+    REN_TRY(refused(context, "{\"resampledPixelSpacing\": [1e-9, 1, 1]}", "too many"));
+out:
+    return st;
+}
+
+static ren_status test_mask_of_fractions(ren_context *context) {
+    const ren__label_set set = { "one", one, 1 };
+    ren_status st = REN_OK;
+    ren__radiomics_settings settings;
+    ren_volume *image = NULL, *mask = NULL;
+    ren__case *subject = NULL;
+    REN_TRY(wave_settings("{}", &settings));
+    REN_TRY(wave_create(context, REN_TYPE_F32, 0, 0, wave_shape, &image, &mask));
+    CHECK_FAILS(ren__case_create(image, image, &set, 1, &settings, NULL, &subject), REN_E_DATA, "whole numbers");
+out:
+    ren_volume_free(image);
+    ren_volume_free(mask);
+    return st;
+}
+
+TEST_MAIN(CASE_SAMPLED(test_pyradiomics_regions), CASE(test_label_sets), CASE(test_grids_must_match),
+          CASE(test_small_regions), CASE(test_mask_of_fractions))
