@@ -155,6 +155,6 @@ const ren__feature_class ren__class_ibsi_ih = {
     .name = "ibsi_ih",
     .features = ih_features,
     .count = (int32_t)(sizeof ih_features / sizeof *ih_features),
-    .parts = REN__REGION_VALUES | REN__REGION_LEVELS,
+    .parts = REN__REGION_LEVELS,
     .compute = compute_ih,
 };

@@ -220,7 +220,7 @@ const ren__feature_class ren__class_ibsi_cm = {
     .name = "ibsi_cm",
     .features = cm_features,
     .count = (int32_t)(sizeof cm_features / sizeof *cm_features),
-    .parts = REN__REGION_VALUES | REN__REGION_LEVELS,
+    .parts = REN__REGION_LEVELS,
     .compute = compute_cm,
 };
 
@@ -260,7 +260,7 @@ const ren__feature_class ren__class_ibsi_rlm = {
     .name = "ibsi_rlm",
     .features = rlm_features,
     .count = (int32_t)(sizeof rlm_features / sizeof *rlm_features),
-    .parts = REN__REGION_VALUES | REN__REGION_LEVELS,
+    .parts = REN__REGION_LEVELS,
     .compute = compute_rlm,
 };
 
@@ -328,7 +328,7 @@ const ren__feature_class ren__class_ibsi_szm = {
     .name = "ibsi_szm",
     .features = szm_features,
     .count = (int32_t)(sizeof szm_features / sizeof *szm_features),
-    .parts = REN__REGION_VALUES | REN__REGION_LEVELS,
+    .parts = REN__REGION_LEVELS,
     .compute = compute_szm,
 };
 
@@ -336,7 +336,7 @@ const ren__feature_class ren__class_ibsi_dzm = {
     .name = "ibsi_dzm",
     .features = dzm_features,
     .count = (int32_t)(sizeof dzm_features / sizeof *dzm_features),
-    .parts = REN__REGION_VALUES | REN__REGION_LEVELS,
+    .parts = REN__REGION_LEVELS,
     .compute = compute_dzm,
 };
 
@@ -383,7 +383,7 @@ const ren__feature_class ren__class_ibsi_ngt = {
     .name = "ibsi_ngt",
     .features = ngt_features,
     .count = (int32_t)(sizeof ngt_features / sizeof *ngt_features),
-    .parts = REN__REGION_VALUES | REN__REGION_LEVELS,
+    .parts = REN__REGION_LEVELS,
     .compute = compute_ngt,
 };
 
@@ -427,6 +427,6 @@ const ren__feature_class ren__class_ibsi_ngl = {
     .name = "ibsi_ngl",
     .features = ngl_features,
     .count = (int32_t)(sizeof ngl_features / sizeof *ngl_features),
-    .parts = REN__REGION_VALUES | REN__REGION_LEVELS,
+    .parts = REN__REGION_LEVELS,
     .compute = compute_ngl,
 };
