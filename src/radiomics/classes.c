@@ -2,6 +2,7 @@
 /* The table of feature classes. */
 #include "radiomics/ibsi.h"
 
+/* clang-format off */
 /* PyRadiomics' order of columns: shape first, then the others by name. */
 static const ren__feature_class *const pyradiomics_classes[] = {
     &ren__class_shape,
@@ -30,6 +31,7 @@ static const ren__feature_class *const ibsi_classes[] = {
     &ren__class_ibsi_ngl,
     NULL,
 };
+/* clang-format on */
 
 const ren__feature_class *const *ren__radiomics_classes(int32_t mode) {
     return mode == REN_RADIOMICS_IBSI ? ibsi_classes : pyradiomics_classes;
