@@ -50,7 +50,7 @@ expect 0 help help
 holds 'help lists the commands' grep -q '^  predict ' out
 expect 0 version --version
 holds 'version' grep -qE '^ren [0-9]+\.[0-9]+\.[0-9]+$' out
-for command in info preprocess phantom train evaluate predict verify bench; do
+for command in info preprocess phantom train evaluate predict verify bench radiomics; do
     expect 0 "help $command" help $command
     expect 0 "$command --help" $command --help
     expect 0 "$command --version" $command --version
@@ -70,6 +70,13 @@ complains 2 '-o DIR' phantom --patients 2
 complains 2 'size' phantom --patients 2 --size 7 -o x
 complains 2 '--io' verify --arch cnn
 complains 2 'no_such_arch' bench --arch no_such_arch
+complains 2 'too few' radiomics ct.nii.gz
+complains 2 '-o OUT' radiomics --batch cases.csv
+complains 2 'too many' radiomics --batch cases.csv -o out.csv ct.nii.gz
+complains 2 '--jobs' radiomics ct.nii.gz lobes.nii.gz --jobs 2
+complains 2 'exclude' radiomics ct.nii.gz lobes.nii.gz --regions --label 1
+complains 2 '--mode' radiomics ct.nii.gz lobes.nii.gz --mode exact
+complains 2 'IMAGE and MASK' bench --radiomics ct.nii.gz
 complains 1 missing.nii.gz info missing.nii.gz
 complains 1 missing.safetensors info missing.safetensors
 
@@ -104,6 +111,72 @@ done
 expect 0 'preprocess, paper' preprocess "$ct" "$lobes" --preset paper -o prepared_paper
 complains 1 lobes preprocess "$ct" "$ct" -o prepared_wrong
 holds 'nothing prepared from refused data' test ! -e prepared_wrong/image.nii.gz
+
+# --- radiomics
+expect 0 'features of the seven regions' radiomics "$ct" "$lobes" --regions -o regions.csv
+holds 'seven rows' test "$(wc -l <regions.csv)" = 8
+holds '107 features' test "$(head -n 1 regions.csv | tr , '\n' | grep -c '^original_')" = 107
+holds 'columns' grep -q '^Image,Mask,Region,diagnostics_Versions_PyRadiomics,' regions.csv
+expect 0 'the same bytes with one thread' radiomics "$ct" "$lobes" --regions --threads 1 -o regions1.csv
+holds 'threads do not matter' cmp regions.csv regions1.csv
+expect 0 'merged labels' radiomics "$ct" "$lobes" --label left_lung=1+2 --label 3
+holds 'merged labels are the region' test "$(grep -o '}},[0-9a-f]\{40\}.*' regions.csv | sed -n 6p)" = \
+    "$(grep -o '}},[0-9a-f]\{40\}.*' out | sed -n 1p)"
+expect 0 json radiomics "$ct" "$lobes" --format json
+holds 'flat names and meta' grep -q '"original_shape_MeshVolume": {"unit": "mm3", "ibsi": "RNU0"}' out
+complains 2 'write 2, 1+2 or name=1+2' radiomics "$ct" "$lobes" --label 1,2
+expect 1 'a label that is not there' radiomics "$ct" "$lobes" --label 9 --label 1
+holds 'its row is nan' grep -q ',nan$' out
+holds 'and it is told' grep -q 'region 9 has no voxels' err
+complains 1 'different.nii.gz' radiomics "$ct" different.nii.gz
+printf 'featureClass:\n  firstorder: [Mean]\nsetting: {binWidth: 10}\n' >params.yaml
+expect 0 'a parameter file' radiomics "$ct" "$lobes" --params params.yaml
+holds 'one feature' test "$(head -n 1 out | tr , '\n' | grep -c '^original_')" = 1
+printf 'setting: {binwidth: 10}\n' >wrong.yaml
+complains 1 'did you mean "binWidth"?' radiomics "$ct" "$lobes" --params wrong.yaml
+expect 0 'ibsi mode' radiomics "$ct" "$lobes" --mode ibsi --label 2
+holds "IBSI's families" grep -q ',ibsi_ivh_' out
+complains 3 limit radiomics "$ct" "$lobes" --memory-limit 300K
+expect 0 'bench of it' bench --radiomics "$ct" "$lobes" --regions --runs 2 --json
+holds 'milliseconds' grep -q '"milliseconds_min": ' out
+printf 'featureClass: {firstorder: [Mean]}\nvoxelSetting: {kernelRadius: 1}\n' >maps.yaml
+expect 0 maps radiomics "$ct" "$lobes" --label 4 --params maps.yaml --maps maps
+holds 'a map' "$ren" info maps/original_firstorder_Mean.nii.gz
+expect 0 'maps of two regions' radiomics "$ct" "$lobes" --label 4 --label 5 --params maps.yaml --maps maps
+holds 'a folder for each' test -e maps/4/original_firstorder_Mean.nii.gz -a -e maps/5/original_firstorder_Mean.nii.gz
+
+{
+    echo 'Image,Mask,Label,who'
+    tail -n +2 cohort/labels.csv | head -n 8 | while IFS=, read -r p scan _; do
+        echo "cohort/$p/$scan.nii.gz,cohort/$p/${scan}_lobes.nii.gz,,$p"
+        echo "cohort/$p/$scan.nii.gz,cohort/$p/${scan}_lobes.nii.gz,lungs=1+2+3+4+5,$p"
+    done
+} >cases.csv
+expect 0 batch radiomics --batch cases.csv -o batch.csv -q
+holds 'a row a case' test "$(wc -l <batch.csv)" = 17
+holds 'others are copied through' grep -q '^Image,Mask,Region,Label,who,error,diagnostics_' batch.csv
+holds 'no error' test "$(cut -d, -f6 batch.csv | sort -u | wc -l)" = 2
+for tenth in 1 2 4; do
+    rm -f killed.csv
+    timeout -s KILL 0.$tenth "$ren" radiomics --batch cases.csv -o killed.csv --jobs 2 -q >out 2>err
+    holds 'whole rows after a kill' sh -c '[ ! -e killed.csv ] || [ -z "$(tail -c 1 killed.csv)" ]'
+    expect 0 'a second run does the rest' radiomics --batch cases.csv -o killed.csv --jobs 1 -q
+    holds 'the same bytes' cmp batch.csv killed.csv
+done
+rm -f .ren-*.tmp # what a kill during a write leaves
+timeout -s INT 0.2 "$ren" radiomics --batch cases.csv -o stopped.csv -q >out 2>err
+status=$?
+holds 'interrupted' sh -c "[ $status = 124 ] || [ $status = 0 ]"
+expect 0 'after an interrupt' radiomics --batch cases.csv -o stopped.csv -q
+holds 'the same bytes after an interrupt' cmp batch.csv stopped.csv
+holds 'no temporary file is left' test -z "$(find . -maxdepth 1 -name '.ren-*')"
+echo 'cohort/no.nii.gz,cohort/no.nii.gz,,nobody' >>cases.csv
+expect 1 'a broken case' radiomics --batch cases.csv -o batch.csv -q
+holds 'its row' grep -q '^cohort/no.nii.gz,cohort/no.nii.gz,1,,nobody,cohort/no.nii.gz: ' batch.csv
+holds 'and all others' test "$(wc -l <batch.csv)" = 18
+complains 1 'choose another file' radiomics --batch cases.csv -o batch.csv --params params.yaml
+complains 1 'no table of these cases' radiomics --batch cases.csv -o cohort/labels.csv
+complains 2 'cases itself' radiomics --batch cases.csv -o cases.csv
 
 # --- a study
 cat >study.yaml <<'CONFIG'

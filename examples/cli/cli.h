@@ -51,7 +51,7 @@ typedef struct cli_call {
     double rtol;
     int32_t require_grads, batch, train, runs, operators;
     /* radiomics, and bench of it */
-    const char *labels[CLI_LABELS], *params, *cases;
+    const char *labels[CLI_LABELS], *params, *maps, *cases;
     uint32_t label_count;
     int32_t regions, mode, format, jobs, radiomics;
 

@@ -68,6 +68,7 @@ static const cli_option table[] = {
       0, 0 },
     { "mode", KIND_CHOICE, CLI_RADIOMICS | CLI_BENCH, AT(mode), "pyradiomics|ibsi", "whose definitions (pyradiomics)",
       0, 0 },
+    { "maps", KIND_TEXT, CLI_RADIOMICS, AT(maps), "DIR", "also voxel-based maps of the features, as NIfTI", 0, 0 },
     { "format", KIND_CHOICE, CLI_RADIOMICS, AT(format), "csv|json", "of the result (csv)", 0, 0 },
     { "batch", KIND_TEXT, CLI_RADIOMICS, AT(cases), "CASES.csv", "many cases, into the table -o", 0, 0 },
     { "jobs", KIND_INTEGER, CLI_RADIOMICS, AT(jobs), "N", "cases at once (by threads and memory)", 1, 1024 },

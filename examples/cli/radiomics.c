@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ren radiomics: features of one image or of a table of cases. ren bench --radiomics times it. */
+/* ren radiomics: features of one image or of a table of cases, and voxel-based maps. ren bench --radiomics times it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+
+enum { NAME_BYTES = 512 };
+
+/* What --regions stands for, as label texts: maps are made of one label at a time. */
+static const char *const region_labels[] = { "LUL=1", "LLL=2",         "RUL=3",           "RML=4",
+                                             "RLL=5", "left_lung=1+2", "right_lung=3+4+5" };
+enum { REGIONS = sizeof region_labels / sizeof region_labels[0] };
 
 static int make_extractor(const cli_call *call, ren_radiomics **out) {
     int rc = EXIT_DONE;
@@ -18,6 +25,70 @@ static ren_status extract(const cli_call *call, const ren_radiomics *radiomics, 
                           const ren_volume *mask, ren_features **out) {
     if (call->regions) return ren_radiomics_extract_regions(radiomics, image, mask, &call->run, out);
     return ren_radiomics_extract(radiomics, image, mask, call->labels, call->label_count, &call->run, out);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ maps */
+
+/* A region's or map's name as a file name. */
+static const char *file_name(const char *name, char *buffer, size_t size) {
+    snprintf(buffer, size, "%s", name);
+    for (char *c = buffer; *c; c++)
+        if (*c == '/' || (unsigned char)*c < ' ') *c = '_';
+    if (buffer[0] == '.') buffer[0] = '_';
+    return buffer;
+}
+
+static int write_map(const cli_call *call, const ren_feature_maps *maps, int32_t index, const char *folder) {
+    ren_volume *volume = NULL;
+    char name[NAME_BYTES], file[NAME_BYTES + 8];
+    int rc = EXIT_DONE;
+
+    CLI_STEP(cli_check_interrupt(call));
+    snprintf(file, sizeof file, "%s.nii.gz", file_name(ren_feature_maps_name(maps, index), name, sizeof name));
+    const char *path = cli_path(call, folder, file);
+    if (!path) return EXIT_USAGE;
+    CLI_TRY(ren_feature_maps_volume(maps, index, &volume));
+    CLI_TRY(ren_volume_write(volume, path));
+out:
+    ren_volume_free(volume);
+    return rc;
+}
+
+/* One region's maps: in DIR, and where there are several regions in DIR/REGION. */
+static int write_maps_of(const cli_call *call, const ren_radiomics *radiomics, const ren_volume *image,
+                         const ren_volume *mask, const char *label, const char *region) {
+    ren_feature_maps *maps = NULL;
+    char name[NAME_BYTES], folder[4096];
+    int rc = EXIT_DONE;
+
+    snprintf(folder, sizeof folder, "%s", call->maps);
+    if (region) {
+        const char *path = cli_path(call, call->maps, file_name(region, name, sizeof name));
+        if (!path) return EXIT_USAGE;
+        snprintf(folder, sizeof folder, "%s", path);
+    }
+    CLI_TRY(ren_radiomics_map(radiomics, image, mask, label, &call->run, &maps));
+    CLI_STEP(cli_make_folder(call, folder));
+    for (int32_t i = 0; i < ren_feature_maps_count(maps); i++)
+        CLI_STEP(write_map(call, maps, i, folder));
+out:
+    ren_feature_maps_free(maps);
+    return rc;
+}
+
+/* Regions that have no features have no maps. */
+static int write_maps(const cli_call *call, const ren_radiomics *radiomics, const ren_volume *image,
+                      const ren_volume *mask, const ren_features *features) {
+    const int32_t count = ren_features_row_count(features);
+    int rc = EXIT_DONE;
+
+    for (int32_t row = 0; call->maps && row < count && rc == EXIT_DONE; row++) {
+        const char *label = call->regions ? region_labels[row % REGIONS] : call->label_count ? call->labels[row] : NULL;
+        if (ren_features_row_error(features, row)) continue;
+        rc =
+            write_maps_of(call, radiomics, image, mask, label, count > 1 ? ren_features_row_name(features, row) : NULL);
+    }
+    return rc;
 }
 
 /* --------------------------------------------------------------------------------------------------------- one case */
@@ -62,6 +133,7 @@ static int run_case(cli_call *call, const ren_radiomics *radiomics) {
     CLI_STEP(cli_read_volume(call, call->operand[0], &image));
     CLI_STEP(cli_read_volume(call, call->operand[1], &mask));
     CLI_TRY(extract(call, radiomics, image, mask, &features));
+    CLI_STEP(write_maps(call, radiomics, image, mask, features));
     CLI_STEP(print_features(call, features));
     CLI_STEP(check_rows(call, features));
 out:
@@ -103,6 +175,7 @@ static int check_usage(const cli_call *call) {
     if (call->operand_count)
         return cli_error(call, EXIT_USAGE, "\"%s\" is one argument too many: --batch takes its images from the table",
                          call->operand[0]);
+    if (call->maps) return cli_error(call, EXIT_USAGE, "--maps is for one image, not for --batch");
     if (call->format != 0) return cli_error(call, EXIT_USAGE, "--batch writes CSV: leave --format json away");
     return cli_need(call, call->out, "-o OUT");
 }

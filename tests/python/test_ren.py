@@ -101,6 +101,7 @@ class Basics(unittest.TestCase):
             (ren._native.PresetStruct, "ren_preset"),
             (ren._native.ExpertOptions, "ren_expert_options"),
             (ren._native.GateOptions, "ren_gate_options"),
+            (ren._native.BatchOptions, "ren_radiomics_batch_options"),
             (ren._native.DatasetOptions, "ren_dataset_options"),
             (ren._native.SplitOptions, "ren_split_options"),
             (ren._native.TrainerOptions, "ren_trainer_options"),
@@ -485,6 +486,110 @@ class Studies(unittest.TestCase):
             study.run()
             time.sleep(5)  # the study was faster than the thread
         thread.join()
+
+
+@needs_numpy
+class RadiomicsTests(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        generator = np.random.default_rng(3)
+        cls.array = generator.integers(-200, 400, (12, 11, 10)).astype(np.int16)
+        cls.labels = np.zeros(cls.array.shape, np.uint8)
+        cls.labels[1:6, 2:9, 1:8] = 1
+        cls.labels[6:10, 3:8, 2:9] = 2
+        cls.image = ren.Volume.from_array(cls.array, np.diag([1.0, 1.5, 2.0, 1.0]))
+        cls.mask = ren.Volume.from_array(cls.labels, np.diag([1.0, 1.5, 2.0, 1.0]))
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.image.close()
+        cls.mask.close()
+
+    def test_execute_is_a_dictionary_in_order(self) -> None:
+        result = ren.Radiomics().execute(self.image, self.mask, label=1)
+        names = list(result)
+        values = [name for name in names if not name.startswith("diagnostics_")]
+        self.assertEqual(len(values), 107)
+        self.assertEqual(names[0], "diagnostics_Versions_PyRadiomics")
+        self.assertEqual(values[0], "original_shape_Elongation")
+        self.assertEqual(values[14], "original_firstorder_10Percentile")
+        inside = self.array[self.labels == 1].astype(float)
+        self.assertAlmostEqual(result["original_firstorder_Mean"], inside.mean(), places=9)
+        self.assertAlmostEqual(result["original_firstorder_Variance"], inside.var(), places=6)
+        self.assertIsInstance(result["original_firstorder_Mean"], np.float64)
+        self.assertEqual(result["diagnostics_Mask-original_VoxelNum"], str(inside.size))
+
+    def test_table(self) -> None:
+        extractor = ren.Radiomics({"featureClass": {"firstorder": ["Mean", "Maximum"]}}, binWidth=10)
+        self.assertEqual(extractor.params["setting"]["binWidth"], 10)
+        table = extractor.extract(self.image, self.mask, [1, "both=1+2", 7])
+        self.assertEqual(table.regions, ["1", "both", "7"])
+        self.assertEqual(table.names, ["original_firstorder_Mean", "original_firstorder_Maximum"])
+        self.assertEqual(table.values().shape, (3, 2))
+        self.assertAlmostEqual(table.values()[1, 0], self.array[self.labels > 0].mean(), places=9)
+        self.assertTrue(np.isnan(table.values()[2]).all())
+        self.assertIsNone(table.errors[0])
+        self.assertIn("no voxels", table.errors[2])
+        self.assertEqual(table.units["original_firstorder_Mean"], "[image]")
+        self.assertEqual(table.ibsi["original_firstorder_Mean"], "Q4LE")
+        self.assertEqual(len(list(table)), 3)
+        self.assertEqual(table[-2]["original_firstorder_Maximum"], self.array[self.labels > 0].max())
+        with self.assertRaises(IndexError):
+            table[3]
+        self.assertTrue(table.to_csv("i", "m").startswith("Image,Mask,Region,diagnostics_"))
+        self.assertEqual(len(json.loads(table.to_json())), 3)
+        with self.assertRaises(ren.DataError):
+            extractor.execute(self.image, self.mask, 7)
+
+    def test_configuration(self) -> None:
+        extractor = ren.Radiomics()
+        before = extractor.params
+        with self.assertRaises(ren.InvalidArgument) as caught:
+            extractor.set(binwidth=3)
+        self.assertIn('did you mean "binWidth"?', str(caught.exception))
+        with self.assertRaises(ren.FormatError):
+            ren.Radiomics({"imageTypes": {}})
+        with self.assertRaises(ren.FileError):
+            ren.Radiomics("/nowhere/params.yaml")
+        self.assertEqual(extractor.params, before)
+        extractor.clear()
+        extractor.enable_image_type("Original")
+        extractor.enable_image_type("LoG", sigma=[1.0])
+        extractor.enable_class("firstorder", ["Energy"])
+        names = extractor.extract(self.image, self.mask).names
+        self.assertEqual(names, ["original_firstorder_Energy", "log-sigma-1-0-mm-3D_firstorder_Energy"])
+        again = ren.Radiomics(extractor.params)
+        self.assertEqual(again.params, extractor.params)
+
+    def test_maps(self) -> None:
+        extractor = ren.Radiomics({"featureClass": {"firstorder": ["Maximum"]}, "voxelSetting": {"kernelRadius": 1}})
+        maps = extractor.map(self.image, self.mask, 1)
+        self.assertEqual(list(maps), ["original_firstorder_Maximum"])
+        values = np.asarray(maps["original_firstorder_Maximum"])
+        self.assertLessEqual(values.max(), self.array[self.labels == 1].max())
+
+    def test_batch(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            self.image.write(folder + "/image.nii.gz")
+            self.mask.write(folder + "/mask.nii.gz")
+            Path(folder, "cases.csv").write_text("Image,Mask\nimage.nii.gz,mask.nii.gz\nno.nii.gz,mask.nii.gz\n")
+            extractor = ren.Radiomics({"featureClass": {"firstorder": []}})
+            failed = extractor.batch(folder + "/cases.csv", folder + "/out.csv", [1, "1+2"])
+            self.assertEqual(failed, 2)
+            lines = Path(folder, "out.csv").read_text().splitlines()
+            self.assertEqual(len(lines), 5)
+            self.assertIn("no.nii.gz", lines[3])
+
+    def test_script_that_replaces_pyradiomics(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            self.image.write(folder + "/image.nii.gz")
+            self.mask.write(folder + "/mask.nii.gz")
+            script = ROOT / "examples" / "python" / "replace_pyradiomics.py"
+            command = [sys.executable, str(script), folder + "/image.nii.gz", folder + "/mask.nii.gz"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            self.assertEqual(done.stderr, "")
+            self.assertIn("original_glcm_Contrast : ", done.stdout)
+            self.assertIn("everything is done", done.stdout)
 
 
 def main() -> None:

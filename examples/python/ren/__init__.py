@@ -36,6 +36,7 @@ from ._errors import (
 )
 from ._context import Context, default_context, version
 from ._models import Expert, Gate, Mixture, Region, Result, describe_model
+from ._radiomics import Features, Radiomics
 from ._study import Job, Study
 from ._training import Dataset, Item, Split, Trainer
 from ._volumes import REGIONS, Preset, Scan, Volume
@@ -51,6 +52,7 @@ __all__ = [
     "DeadlineExceeded",
     "Error",
     "Expert",
+    "Features",
     "FileError",
     "ForkedError",
     "FormatError",
@@ -65,6 +67,7 @@ __all__ = [
     "OutOfMemory",
     "Preset",
     "REGIONS",
+    "Radiomics",
     "Region",
     "Result",
     "Scan",

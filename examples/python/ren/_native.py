@@ -101,6 +101,16 @@ class GateOptions(c.Structure):
     ]
 
 
+class BatchOptions(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_size_t),
+        ("labels", c.c_void_p),
+        ("label_count", c.c_size_t),
+        ("regions", c.c_int32),
+        ("jobs", c.c_int32),
+    ]
+
+
 class DatasetOptions(c.Structure):
     _fields_ = [
         ("struct_size", c.c_size_t),
@@ -184,6 +194,40 @@ _PROTOTYPES = {
     "ren_scan_warning": (_S, _P, _I),
     "ren_scan_image": (_STATUS, _P, _OUT),
     "ren_scan_region": (_STATUS, _P, _I, _OUT),
+    "ren_radiomics_create": (_STATUS, _P, _I, _OUT),
+    "ren_radiomics_free": (None, _P),
+    "ren_radiomics_load_params": (_STATUS, _P, _S),
+    "ren_radiomics_parse_params": (_STATUS, _P, _S, _Z, _S),
+    "ren_radiomics_set": (_STATUS, _P, _S, _S),
+    "ren_radiomics_enable_image_type": (_STATUS, _P, _S, _S),
+    "ren_radiomics_enable_class": (_STATUS, _P, _S, _S),
+    "ren_radiomics_clear": (None, _P),
+    "ren_radiomics_describe": (_STATUS, _P, _OUT),
+    "ren_radiomics_extract": (_STATUS, _P, _P, _P, c.POINTER(_S), _Z, _RUN, _OUT),
+    "ren_radiomics_extract_regions": (_STATUS, _P, _P, _P, _RUN, _OUT),
+    "ren_features_free": (None, _P),
+    "ren_features_row_count": (_I, _P),
+    "ren_features_row_name": (_S, _P, _I),
+    "ren_features_row_error": (_S, _P, _I),
+    "ren_features_count": (_I, _P),
+    "ren_features_name": (_S, _P, _I),
+    "ren_features_unit": (_S, _P, _I),
+    "ren_features_ibsi": (_S, _P, _I),
+    "ren_features_find": (_I, _P, _S),
+    "ren_features_value": (_D, _P, _I, _I),
+    "ren_features_row": (c.POINTER(_D), _P, _I),
+    "ren_features_diagnostic_count": (_I, _P, _I),
+    "ren_features_diagnostic_name": (_S, _P, _I, _I),
+    "ren_features_diagnostic_text": (_S, _P, _I, _I),
+    "ren_features_csv": (_STATUS, _P, _S, _S, _OUT),
+    "ren_features_json": (_STATUS, _P, _S, _S, _OUT),
+    "ren_radiomics_map": (_STATUS, _P, _P, _P, _S, _RUN, _OUT),
+    "ren_feature_maps_free": (None, _P),
+    "ren_feature_maps_count": (_I, _P),
+    "ren_feature_maps_name": (_S, _P, _I),
+    "ren_feature_maps_volume": (_STATUS, _P, _I, _OUT),
+    "ren_radiomics_batch_options_init": (_STATUS, c.POINTER(BatchOptions), _Z),
+    "ren_radiomics_batch": (_STATUS, _P, _S, _S, c.POINTER(BatchOptions), _RUN, c.POINTER(_I)),
     "ren_expert_load": (_STATUS, _P, _S, _OUT),
     "ren_expert_save": (_STATUS, _P, _S),
     "ren_expert_free": (None, _P),
