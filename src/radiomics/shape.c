@@ -75,13 +75,14 @@ static ren_status compute_mesh(const ren__region *region, const uint8_t *wanted,
     REN_TRY(ren__mesh_measure(region, run, &mesh));
     const double v = mesh.volume, a = mesh.area,
                  sphere = cbrt(36.0 * PI * v * v); /* the sphere of this volume's area */
+    const int hollow = v == 0.0; /* parts that count as turned inside out: nothing can be divided by that volume */
     put(wanted, values, COMPACTNESS_1, v / (a * sqrt(a) * sqrt(PI)));
     put(wanted, values, COMPACTNESS_2, 36.0 * PI * v * v / (a * a * a));
     put(wanted, values, MESH_VOLUME, v);
-    put(wanted, values, SPHERICAL_DISPROPORTION, a / sphere);
+    put(wanted, values, SPHERICAL_DISPROPORTION, hollow ? NAN : a / sphere);
     put(wanted, values, SPHERICITY, sphere / a);
     put(wanted, values, SURFACE_AREA, a);
-    put(wanted, values, SURFACE_VOLUME_RATIO, a / v);
+    put(wanted, values, SURFACE_VOLUME_RATIO, hollow ? NAN : a / v);
 out:
     return st;
 }

@@ -135,5 +135,23 @@ out:
     return st;
 }
 
-TEST_MAIN(CASE_SAMPLED(test_what_pyradiomics_gives), CASE(test_one_voxel_has_no_longest_axis),
-          CASE(test_lines_and_plates), CASE_SAMPLED(test_axes_against_sums))
+/* Three voxels in a diagonal and one apart: the marching cubes' volume is 0, as PyRadiomics' is. */
+static ren_status test_no_volume_divides_nothing(ren_context *context) {
+    ren_status st = REN_OK;
+
+    test_region_init(&t, context, 3, 3, 3);
+    test_region_set(&t, 1, 0, 0);
+    test_region_set(&t, 2, 2, 0);
+    test_region_set(&t, 1, 2, 1);
+    test_region_set(&t, 0, 2, 2);
+    REN_TRY(check("MeshVolume", 0.0));
+    REN_TRY(check("SurfaceArea", 8.660254037844386));
+    REN_TRY(check("Sphericity", 0.0));
+    REN_TRY(check("SurfaceVolumeRatio", NAN));
+    REN_TRY(check("SphericalDisproportion", NAN));
+out:
+    return st;
+}
+
+TEST_MAIN(CASE(test_no_volume_divides_nothing), CASE_SAMPLED(test_what_pyradiomics_gives),
+          CASE(test_one_voxel_has_no_longest_axis), CASE(test_lines_and_plates), CASE_SAMPLED(test_axes_against_sums))
