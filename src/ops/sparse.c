@@ -11,7 +11,7 @@
 
 extern const ren__op ren__conv_op, ren__flatten_op, ren__linear_op;
 
-enum { MAX_BLOCKS = 8, NORM_PARAMETERS = 4 };
+enum { MAX_BLOCKS = 8 };
 
 typedef struct block {
     const ren__node *conv;
@@ -160,15 +160,21 @@ int ren__sparse_arranged(const ren__sparse *sparse, const ren__weights *weights)
 
 /* ---- the graph ---- */
 
+/* Adds a node's parameters to those of a block; returns how many there are now. */
+static int32_t share_parameters(const ren__sparse *sparse, ren__graph *graph, const ren__node *node, int32_t count,
+                                int32_t parameters[REN__MAX_PARAMETERS]) {
+    for (int32_t i = 0; i < node->parameter_count && count < REN__MAX_PARAMETERS; i++)
+        parameters[count++] =
+            ren__graph_share_parameter(graph, ren__graph_parameter_at(sparse->graph, node->parameter[i]));
+    return count;
+}
+
 static ren__value add_block(const ren__sparse *sparse, ren__graph *graph, int32_t index, ren__value x, ren__value rows,
                             ren__value reached, ren__value box) {
     const block *b = &sparse->block[index];
-    int32_t parameters[REN__MAX_PARAMETERS], count = 0;
-    const ren__node *nodes[] = { b->conv, b->norm };
-    for (int n = 0; n < 2 && nodes[n]; n++)
-        for (int32_t i = 0; i < nodes[n]->parameter_count; i++)
-            parameters[count++] =
-                ren__graph_share_parameter(graph, ren__graph_parameter_at(sparse->graph, nodes[n]->parameter[i]));
+    int32_t parameters[REN__MAX_PARAMETERS];
+    const int32_t count = share_parameters(sparse, graph, b->conv, 0, parameters);
+    if (b->norm) (void)share_parameters(sparse, graph, b->norm, count, parameters);
     const ren__active_block_options options = { .background = index ? &sparse->background[index - 1] : NULL,
                                                 .channels = channels_of(sparse, index),
                                                 .has_bias = b->conv->parameter_count > 1,
