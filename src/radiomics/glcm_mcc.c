@@ -10,7 +10,9 @@
  *
  * The largest eigenvalue, 1 but for eps, has the vector sqrt(px). It is put into the basis, and the process runs beside
  * it: so the second one comes out also where it is as large, as it is when levels fall into groups that have no pairs,
- * or next to none, with each other. The eigenvalues of the small matrix of the basis are found by Francis' QR steps.
+ * or next to none, with each other. The projection of Q onto the basis is tridiagonal but for eps, and how its largest
+ * eigenvalue grows says when to stop. Where eps matters, the eigenvalues of the whole projection are then found by
+ * Francis' QR steps. More than BASIS_MAX levels may stop at BASIS_MAX vectors, with the digits found by then.
  */
 #include <float.h>
 #include <math.h>
@@ -19,7 +21,10 @@
 #include "radiomics/glcm.h"
 
 /* Vectors in the basis, after which the value is taken as it is; the first look at it, and those that follow. */
-enum { BASIS_MAX = 128, LOOK_FIRST = 24, LOOK_EVERY = 12, SWEEPS_MAX = 60 };
+enum { BASIS_MAX = 128, LOOK_FIRST = 8, LOOK_EVERY = 4, SWEEPS_MAX = 60 };
+
+/* Where eps is a smaller part of all px py than this, Q counts as symmetric: the value changes by less than half. */
+static const double negligible = 2e-7;
 
 typedef struct mcc {
     const ren__glcm *matrix;
@@ -33,6 +38,8 @@ typedef struct mcc {
     double *projected;    /* [BASIS_MAX][BASIS_MAX] */
     double *small;        /* its copy, which is destroyed */
     double first, second; /* the two largest eigenvalues */
+    int symmetric;
+    double diagonal[BASIS_MAX], beside[BASIS_MAX]; /* of the projection, from the second vector of the basis on */
     uint64_t random;
 } mcc;
 
@@ -260,39 +267,86 @@ static void look_at(mcc *m, int count) {
     largest_two(m, count);
 }
 
+/* Whether the symmetric tridiagonal part of the projection has an eigenvalue above x, by the signs of its pivots. */
+static int any_above(const mcc *m, int count, double x) {
+    double pivot = 1.0;
+
+    for (int k = 1; k < count; k++) {
+        const double beside = k > 1 ? m->beside[k - 1] : 0.0;
+        pivot = m->diagonal[k] - x - beside * beside / pivot;
+        if (pivot > 0.0) return 1;
+        if (pivot == 0.0) pivot = -DBL_MIN;
+    }
+    return 0;
+}
+
+/* Raises m->second to the largest eigenvalue of the tridiagonal part. 0: it was that already. */
+static int raise_second(mcc *m, int count) {
+    double low = m->second, high = 2.0;
+
+    if (!any_above(m, count, low * (1.0 + 1e-13) + DBL_MIN)) return 0;
+    while (high - low > DBL_EPSILON * high) {
+        const double middle = (low + high) / 2.0;
+        if (middle <= low || middle >= high) break;
+        if (any_above(m, count, middle))
+            low = middle;
+        else
+            high = middle;
+    }
+    m->second = high;
+    return 1;
+}
+
+/* The next vector of the basis after `count`, from what the product with the last has left. */
+static void extend(mcc *m, int count, double *next, double rest) {
+    m->beside[count - 1] = rest > 1e-14 ? rest : 0.0;
+    if (rest > 1e-14) {
+        m->projected[(int64_t)count * BASIS_MAX + count - 1] = rest;
+        scale(next, m->members, 1.0 / rest);
+    } else { /* the basis is complete for its start: there may be more */
+        start(m, count, next);
+    }
+}
+
 static ren_status solve(mcc *m, ren__run *run) {
     const int most = m->members < BASIS_MAX ? (int)m->members : BASIS_MAX;
-    double *q = m->basis, before = -1.0;
-    int calm = 0, next_look = LOOK_FIRST;
+    double *q = m->basis;
+    int calm = 0, count = 2;
 
     for (int32_t a = 0; a < m->members; a++)
         q[a] = m->root[m->member[a]];
     scale(q, m->members, 1.0 / sqrt(dot(q, q, m->members)));
     multiply(m, q, m->image);
-    if (most > 1) start(m, 1, q + m->members);
-    for (int count = 2; count <= most; count++) { /* vectors in the basis, of which the last is new */
+    if (most < 2) return REN_OK;
+    start(m, 1, q + m->members);
+    for (;; count++) { /* vectors in the basis, of which the last is new */
         const ren_status st = ren__run_check(run);
         if (st != REN_OK) return st;
         double *next = m->basis + (int64_t)count * m->members;
         multiply(m, next - m->members, next);
         const double rest = orthogonalise(m, count, next, m->projected + count - 1);
-        if (count == next_look && count < most) {
-            look_at(m, count);
-            calm = fabs(m->second - before) <= 1e-13 * m->second ? calm + 1 : 0;
-            if (calm == 2) return REN_OK;
-            before = m->second;
-            next_look += LOOK_EVERY;
-        }
+        m->diagonal[count - 1] = m->projected[(int64_t)(count - 1) * BASIS_MAX + count - 1];
         if (count == most) break;
-        if (rest > 1e-14) {
-            m->projected[(int64_t)count * BASIS_MAX + count - 1] = rest;
-            scale(next, m->members, 1.0 / rest);
-        } else { /* the basis is complete for its start: there may be more */
-            start(m, count, next);
+        if (count >= LOOK_FIRST && count % LOOK_EVERY == 0) {
+            calm = raise_second(m, count) ? 0 : calm + 1;
+            if (calm == 2) break;
         }
+        extend(m, count, next, rest);
     }
-    look_at(m, most);
+    if (m->symmetric)
+        raise_second(m, count);
+    else
+        look_at(m, count);
     return REN_OK;
+}
+
+/* The least positive value. */
+static double least(const double *p, int64_t n) {
+    double value = 1.0;
+
+    for (int64_t i = 0; i < n; i++)
+        if (p[i] > 0.0 && p[i] < value) value = p[i];
+    return value;
 }
 
 ren_status ren__glcm_mcc(ren_context *context, const ren__glcm *matrix, const double *px, const double *py,
@@ -323,6 +377,7 @@ ren_status ren__glcm_mcc(ren_context *context, const ren__glcm *matrix, const do
         for (int64_t e = matrix->begin[i]; e < matrix->begin[i + 1]; e++)
             m.weighted[e] = matrix->values[e] / (px[i] * py[matrix->columns[e]] + DBL_EPSILON);
     }
+    m.symmetric = least(px, n) * least(py, n) * negligible > DBL_EPSILON;
     REN_TRY(solve(&m, run));
     /* What is left of 0 by rounding is 0. */
     *value = m.second > 1e-15 ? sqrt(m.second) : 0.0;
