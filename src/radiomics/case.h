@@ -29,7 +29,7 @@ struct ren__case {
 /* labels.c: the boxes of all sets in one pass, and the voxels of one. */
 ren_status ren__labels_find(const ren_volume *mask, ren__labelled *sets, int32_t count, ren__run *run) REN_CHECKED;
 ren_status ren__labels_roi(const ren_volume *mask, const ren__labelled *set, ren__run *run, ren__roi *out) REN_CHECKED;
-/* `roi` shrunk to the box of its voxels; one that has none becomes empty. */
+/* `roi` shrunk to the box of its voxels, which are counted; one that has none becomes empty. */
 ren_status ren__roi_shrink(ren_context *context, ren__roi *roi) REN_CHECKED;
 /* `roi` within another box, which may reach outside; its begin and shape stay those of the box. */
 ren_status ren__roi_within(ren_context *context, const ren__roi *roi, const int64_t begin[3], const int64_t shape[3],

@@ -69,9 +69,9 @@ out:
 
 /* Edge i is first + i x step, but for edge 1 of a fixed width and all edges of a fixed number. */
 typedef struct binning {
-    double first, second, step;
-    double *edges; /* `count` + 1, or NULL */
-    int64_t count; /* numbers run from 1 to count */
+    double first, second, step, inverse; /* of the step */
+    double *edges;                       /* `count` + 1, or NULL */
+    int64_t count;                       /* numbers run from 1 to count */
 } binning;
 
 static double edge(const binning *bins, int64_t index) {
@@ -81,9 +81,8 @@ static double edge(const binning *bins, int64_t index) {
 
 /* How many edges are at most `value`: numpy's digitize. */
 static int64_t bin_of(const binning *bins, double value) {
-    int64_t index = 0;
-    const double guess = floor((value - bins->first) / bins->step);
-    if (guess > 0.0) index = guess < (double)bins->count ? (int64_t)guess : bins->count - 1;
+    const double guess = (value - bins->first) * bins->inverse; /* right but for the last bits: the edges decide */
+    int64_t index = guess > 0.0 ? (guess < (double)bins->count ? (int64_t)guess : bins->count - 1) : 0;
     while (index > 0 && edge(bins, index) > value)
         index--;
     while (index + 1 < bins->count && edge(bins, index + 1) <= value)
@@ -150,10 +149,14 @@ static double bins_begin(const ren__extremes *extremes, const ren__radiomics_set
 
 static ren_status create_binning(ren_context *context, const ren__extremes *extremes, int single,
                                  const ren__radiomics_settings *settings, binning *out) {
+    ren_status st = REN_OK;
     memset(out, 0, sizeof *out);
-    if (settings->bin_count > 0) return fixed_count(context, extremes, settings->bin_count, single, out);
-    fixed_width(bins_begin(extremes, settings), extremes->highest, settings->bin_width, out);
-    return REN_OK;
+    if (settings->bin_count > 0)
+        st = fixed_count(context, extremes, settings->bin_count, single, out);
+    else
+        fixed_width(bins_begin(extremes, settings), extremes->highest, settings->bin_width, out);
+    out->inverse = 1.0 / out->step;
+    return st;
 }
 
 /* ---------------------------------------------------------------------------------------------------- levels */

@@ -234,6 +234,7 @@ ren_status ren__roi_shrink(ren_context *context, ren__roi *roi) {
     found all = { 0, { 0, 0, 0 }, { 0, 0, 0 } };
     ren__roi small;
     const uint8_t *inside = roi->inside;
+    int64_t count = 0;
     for (int64_t k = 0; k < roi->shape[2]; k++)
         for (int64_t j = 0; j < roi->shape[1]; j++, inside += roi->shape[0]) {
             int64_t first = 0, last = roi->shape[0] - 1;
@@ -242,15 +243,18 @@ ren_status ren__roi_shrink(ren_context *context, ren__roi *roi) {
             if (first > last) continue;
             while (!inside[last])
                 last--;
+            for (int64_t i = first; i <= last; i++)
+                count += inside[i];
             const int64_t at[3] = { first + roi->begin[0], j + roi->begin[1], k + roi->begin[2] };
             add_stretch(&all, at, last - first + 1);
         }
-    if (!all.count) {
+    if (!count) {
         ren__roi_free(roi);
         return REN_OK;
     }
     const int64_t shape[3] = { all.high[0] - all.low[0] + 1, all.high[1] - all.low[1] + 1,
                                all.high[2] - all.low[2] + 1 };
+    roi->count = count;
     if (memcmp(shape, roi->shape, sizeof shape) == 0) return REN_OK;
     const ren_status st = ren__roi_within(context, roi, all.low, shape, &small);
     if (st != REN_OK) return st;

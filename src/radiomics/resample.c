@@ -151,7 +151,24 @@ typedef struct label_job {
     double threshold;      /* IBSI: share of a voxel; 0: nearest */
     uint8_t *inside;
     int32_t *out;
+    ren__support *supports; /* along x: a row for each thread, made anew where the positions change */
+    ren__row_positions *made;
 } label_job;
+
+/* Supports along x of one row. On grids along the same axes all rows have the same. */
+static const ren__support *row_supports(const label_job *job, const ren__row_positions *positions, int32_t kind,
+                                        int32_t thread) {
+    const int64_t width = job->frame->shape[0];
+    ren__support *supports = job->supports + thread * width;
+    ren__row_positions *made = &job->made[thread];
+    if (made->count > 0.0 && made->start[0] == positions->start[0] && made->step[0] == positions->step[0])
+        return supports;
+    *made = *positions;
+    for (int64_t i = 0; i < width; i++)
+        ren__support_of(kind, job->mask->shape[0], job->mask->spacing[0], ren__row_position(positions, 0, i),
+                        &supports[i]);
+    return supports;
+}
 
 static int roi_has(const ren__roi *roi, const int64_t index[3]) {
     int64_t at[3];
@@ -166,15 +183,15 @@ static int roi_has(const ren__roi *roi, const int64_t index[3]) {
 static const double tie = 1e-9;
 
 /* The region interpolated linearly. */
-static double share_inside(const ren__roi *roi, const ren__support at[3]) {
+static double share_inside(const ren__roi *roi, const ren__support *const at[3]) {
     double sum = 0.0;
     for (int corner = 0; corner < 8; corner++) {
         double weight = 1.0;
         int64_t index[3];
         for (int a = 0; a < 3; a++) {
             const int upper = corner >> a & 1;
-            weight *= upper ? at[a].weight[0] : 1.0 - at[a].weight[0];
-            index[a] = at[a].index[upper];
+            weight *= upper ? at[a]->weight[0] : 1.0 - at[a]->weight[0];
+            index[a] = at[a]->index[upper];
         }
         if (weight > 0.0 && roi_has(roi, index)) sum += weight;
     }
@@ -185,20 +202,24 @@ static void label_rows(void *argument, int64_t begin, int64_t end, int32_t threa
     const label_job *job = argument;
     const int64_t *shape = job->frame->shape, *size = job->mask->shape;
     const int32_t kind = job->threshold > 0.0 ? REN__INTERPOLATE_LINEAR : REN__INTERPOLATE_NEAREST;
-    (void)thread;
     for (int64_t row = begin; row < end; row++) {
         ren__row_positions positions;
-        ren__support at[3];
+        ren__support across[3];
+        const ren__support *at[3] = { NULL, &across[1], &across[2] };
         ren__row_positions_of(job->frame, job->mask, row % shape[1], row / shape[1], &positions);
+        const ren__support *along = row_supports(job, &positions, kind, thread);
         for (int64_t i = 0; i < shape[0]; i++) {
             const int64_t to = row * shape[0] + i;
-            for (int a = 0; a < 3; a++)
-                ren__support_of(kind, size[a], job->mask->spacing[a], ren__row_position(&positions, a, i), &at[a]);
-            if (!at[0].taps || !at[1].taps || !at[2].taps) {
+            at[0] = &along[i];
+            for (int a = 1; a < 3; a++) /* the same for a whole row where the grids are along the same axes */
+                if (i == 0 || positions.step[a] != 0.0)
+                    ren__support_of(kind, size[a], job->mask->spacing[a], ren__row_position(&positions, a, i),
+                                    &across[a]);
+            if (!at[0]->taps || !at[1]->taps || !at[2]->taps) {
                 if (job->out) job->out[to] = 0;
                 continue; /* `inside` was zeroed */
             }
-            const int64_t index[3] = { at[0].index[0], at[1].index[0], at[2].index[0] };
+            const int64_t index[3] = { at[0]->index[0], at[1]->index[0], at[2]->index[0] };
             if (job->out)
                 job->out[to] = job->labels[(index[2] * size[1] + index[1]) * size[0] + index[0]];
             else if (job->threshold > 0.0)
@@ -207,6 +228,19 @@ static void label_rows(void *argument, int64_t begin, int64_t end, int32_t threa
                 job->inside[to] = (uint8_t)roi_has(job->roi, index);
         }
     }
+}
+
+static ren_status run_labels(ren_context *context, ren__run *run, label_job *job) {
+    ren_status st = REN_OK;
+    const int64_t *shape = job->frame->shape;
+    REN_CALLOC(job->supports, (size_t)context->threads * (size_t)shape[0]);
+    REN_CALLOC(job->made, (size_t)context->threads);
+    ren__parallel_for(context, run, shape[1] * shape[2], ROW_GRAIN, label_rows, job);
+    st = ren__run_check(run);
+out:
+    ren__free(job->supports);
+    ren__free(job->made);
+    return st;
 }
 
 /* The region on another grid, shrunk to its box. */
@@ -222,8 +256,7 @@ static ren_status resample_roi(const ren__case *subject, const ren__frame *mask,
     memcpy(result.shape, frame->shape, sizeof result.shape);
     REN_CALLOC(result.inside, (size_t)(frame->shape[0] * frame->shape[1] * frame->shape[2]));
     job.inside = result.inside;
-    ren__parallel_for(context, run, frame->shape[1] * frame->shape[2], ROW_GRAIN, label_rows, &job);
-    REN_TRY(ren__run_check(run));
+    REN_TRY(run_labels(context, run, &job));
     REN_TRY(ren__roi_shrink(context, &result));
     *out = result;
     memset(&result, 0, sizeof result);
@@ -250,8 +283,7 @@ ren_status ren__resample_mask(const ren_volume *mask, const ren__frame *frame, r
     REN_TRY(ren__volume_allocate_raw(context, REN_TYPE_I32, frame->shape, affine, &voxels, &result));
     job.labels = labels;
     job.out = voxels;
-    ren__parallel_for(context, run, frame->shape[1] * frame->shape[2], ROW_GRAIN, label_rows, &job);
-    REN_TRY(ren__run_check(run));
+    REN_TRY(run_labels(context, run, &job));
     *out = result;
     result = NULL;
 out:
@@ -267,7 +299,11 @@ static ren_status crop_only(const ren__case *subject, const ren__frame *image, c
                             ren__prepared *prepared) {
     int64_t begin[3], shape[3];
     ren__roi *roi = &prepared->roi;
-    ren_status st = resample_roi(subject, mask, image, 0, &prepared->original_roi, run, roi);
+    ren_status st = REN_OK;
+    if (memcmp(image, mask, sizeof *image) == 0)
+        *roi = prepared->original_roi;
+    else
+        st = resample_roi(subject, mask, image, 0, &prepared->original_roi, run, roi);
     if (st != REN_OK) return st;
     prepared->interpolated_roi = *roi;
     if (!roi->count) {

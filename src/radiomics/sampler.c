@@ -8,7 +8,7 @@
 #include "base/parallel.h"
 #include "radiomics/pixels.h"
 
-enum { SPLINE_HALO = 64, ROW_GRAIN = 16, DISTINCT_MAX = 64 };
+enum { SPLINE_HALO = 64, ROW_GRAIN = 16, DISTINCT_MAX = 64, SIDE = 8 };
 
 void ren__row_positions_of(const ren__frame *frame, const ren__frame *in, int64_t j, int64_t k,
                            ren__row_positions *out) {
@@ -140,31 +140,47 @@ typedef struct sample_job {
     double *values;
 } sample_job;
 
-/* A row of the spline where y and z are fixed: the sums of a few voxels run side by side. */
+/* Up to SIDE voxels of a row of the spline where y and z are fixed. Each sum keeps its order; they run side by side. */
+static void spline_block(const ren__support *x, int64_t count, const ren__support *y, const ren__support *z,
+                         const double *const rows[16], double *out) {
+    double weight[4][SIDE], sum[SIDE];
+    int64_t index[4][SIDE];
+    for (int64_t i = 0; i < SIDE; i++) {
+        const ren__support *at = i < count ? x + i : x; /* what is past the end is computed and dropped */
+        sum[i] = 0.0;
+        for (int t = 0; t < 4; t++) {
+            weight[t][i] = at->weight[t];
+            index[t][i] = at->index[t];
+        }
+    }
+    for (int k = 0; k < 4; k++)
+        for (int j = 0; j < 4; j++) {
+            const double *row = rows[4 * k + j], along_y = y->weight[j], along_z = z->weight[k];
+            for (int t = 0; t < 4; t++)
+#pragma omp simd
+                for (int i = 0; i < SIDE; i++)
+                    sum[i] += weight[t][i] * along_y * along_z * row[index[t][i]];
+        }
+    memcpy(out, sum, (size_t)count * sizeof *out);
+}
+
 static void spline_row(const sample_job *job, const ren__support *y, const ren__support *z, double *out) {
-    const ren__support *x = job->supports[0];
     const source *from = &job->from;
+    const int64_t width = job->frame->shape[0];
     const double *rows[16];
+    int64_t begin = 0, end = width; /* voxels within the image along x: neighbours, since positions rise or fall */
+    while (begin < width && !job->supports[0][begin].taps)
+        out[begin++] = 0.0;
+    while (end > begin && !job->supports[0][end - 1].taps)
+        out[--end] = 0.0;
     for (int k = 0; k < 4; k++)
         for (int j = 0; j < 4; j++)
             rows[4 * k + j] =
                 from->values +
                 ((z->index[k] - from->begin[2]) * from->shape[1] + y->index[j] - from->begin[1]) * from->shape[0] -
                 from->begin[0];
-    for (int64_t i = 0; i < job->frame->shape[0]; i++, x++) {
-        double sum = 0.0;
-        if (!x->taps) {
-            out[i] = 0.0;
-            continue;
-        }
-        for (int k = 0; k < 4; k++)
-            for (int j = 0; j < 4; j++) {
-                const double *row = rows[4 * k + j];
-                for (int t = 0; t < 4; t++)
-                    sum += x->weight[t] * y->weight[j] * z->weight[k] * row[x->index[t]];
-            }
-        out[i] = sum;
-    }
+    for (int64_t i = begin; i < end; i += SIDE)
+        spline_block(job->supports[0] + i, end - i < SIDE ? end - i : SIDE, y, z, rows, out + i);
 }
 
 static void sample_rows(void *argument, int64_t begin, int64_t end, int32_t thread) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From volumes to regions, against PyRadiomics (region_vectors.h), and what is refused. */
 #include "conformance/pyradiomics/region_vectors.h"
+#include "radiomics/case.h"
 #include "radiomics_wave.h"
 
 typedef struct prepared_case {
@@ -215,6 +216,30 @@ out:
     return st;
 }
 
+/* A box that fits already is counted, too; holes are not. */
+static ren_status test_shrinking_counts(ren_context *context) {
+    static const uint8_t fits[8] = { 1, 0, 0, 0, 0, 0, 0, 1 }, loose[8] = { 0, 0, 0, 0, 1, 1, 0, 0 };
+    ren_status st = REN_OK;
+    ren__roi roi = { { 5, 6, 7 }, { 2, 2, 2 }, NULL, 0 };
+    REN_ALLOC(roi.inside, 8);
+    memcpy(roi.inside, fits, 8);
+    REN_TRY(ren__roi_shrink(context, &roi));
+    CHECK_INT(roi.count, 2);
+    CHECK_INT(roi.shape[2], 2);
+    memcpy(roi.inside, loose, 8);
+    REN_TRY(ren__roi_shrink(context, &roi));
+    CHECK_INT(roi.count, 2);
+    CHECK_INT(roi.begin[2], 8);
+    CHECK_INT(roi.shape[0], 2);
+    CHECK_INT(roi.shape[1] * roi.shape[2], 1);
+    memset(roi.inside, 0, 2);
+    REN_TRY(ren__roi_shrink(context, &roi));
+    CHECK(roi.count == 0 && roi.inside == NULL);
+out:
+    ren__roi_free(&roi);
+    return st;
+}
+
 static ren_status test_mask_of_fractions(ren_context *context) {
     const ren__label_set set = { "one", one, 1 };
     ren_status st = REN_OK;
@@ -231,4 +256,4 @@ out:
 }
 
 TEST_MAIN(CASE_SAMPLED(test_pyradiomics_regions), CASE(test_label_sets), CASE(test_grids_must_match),
-          CASE(test_small_regions), CASE(test_mask_of_fractions))
+          CASE(test_small_regions), CASE(test_shrinking_counts), CASE(test_mask_of_fractions))

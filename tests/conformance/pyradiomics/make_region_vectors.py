@@ -97,6 +97,8 @@ def prepare_cases():
     yield "int16", 1, {"resampledPixelSpacing": [2.25, 0, 1.25], "padDistance": 0}
     yield "uint8", 0, {"resampledPixelSpacing": [1.5, 2.5, 5]}
     yield "int16", 0, {"resampledPixelSpacing": [0.75, 1.25, 2.5], "padDistance": 2}
+    yield "float32", 0, {"resampledPixelSpacing": [0.75, 0.5, 2.5], "padDistance": 0}
+    yield "int16", 0, {"resampledPixelSpacing": [1.5, 0, 0], "padDistance": 0}
 
 
 FILTERS = {
