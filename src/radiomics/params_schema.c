@@ -34,9 +34,9 @@ typedef enum kind {
 typedef struct setting {
     const char *name;
     kind kind;
+    int above; /* low itself is not allowed */
     size_t offset;
-    double low, high; /* both allowed */
-    int above;        /* low itself is not allowed */
+    double low, high;
     const char *const *names;
 } setting;
 
@@ -61,50 +61,50 @@ static const char *const interpolators[] = { "sitkNearestNeighbor",
 
 /* clang-format off */
 static const setting general[] = {
-    { "minimumROIDimensions", KIND_INTEGER, AT(minimum_dimensions), 1, 3, 0, NULL },
-    { "minimumROISize", KIND_COUNT, AT(minimum_size), 1, INTS, 0, NULL },
-    { "geometryTolerance", KIND_OPTIONAL, AT(geometry_tolerance), 0, BIG, 1, NULL },
-    { "correctMask", KIND_BOOLEAN, AT(correct_mask), 0, 0, 0, NULL },
-    { "additionalInfo", KIND_BOOLEAN, AT(additional_info), 0, 0, 0, NULL },
-    { "label", KIND_INTEGER, AT(label), 1, INTS, 0, NULL },
-    { "label_channel", KIND_INTEGER, AT(label_channel), 0, INTS, 0, NULL },
-    { "binWidth", KIND_NUMBER, AT(bin_width), 0, BIG, 1, NULL },
-    { "binCount", KIND_COUNT, AT(bin_count), 1, 65535, 0, NULL },
-    { "normalize", KIND_BOOLEAN, AT(normalize), 0, 0, 0, NULL },
-    { "normalizeScale", KIND_NUMBER, AT(normalize_scale), 0, BIG, 1, NULL },
-    { "removeOutliers", KIND_OPTIONAL, AT(remove_outliers), 0, BIG, 1, NULL },
-    { "resampledPixelSpacing", KIND_SPACING, AT(resampled_spacing), 0, 1e6, 0, NULL },
-    { "interpolator", KIND_INTERPOLATOR, AT(interpolator), 1, 10, 0, interpolators },
-    { "padDistance", KIND_INTEGER, AT(pad_distance), 0, 65535, 0, NULL },
-    { "distances", KIND_WHOLES, AT(distances), 1, 65535, 0, NULL },
-    { "force2D", KIND_BOOLEAN, AT(force_2d), 0, 0, 0, NULL },
-    { "force2Ddimension", KIND_INTEGER, AT(force_2d_dimension), 0, 2, 0, NULL },
-    { "resegmentRange", KIND_RANGE, AT(resegment_range), -BIG, BIG, 0, NULL },
-    { "resegmentMode", KIND_CHOICE, AT(resegment_mode), 0, 0, 0, modes },
-    { "resegmentShape", KIND_BOOLEAN, AT(resegment_shape), 0, 0, 0, NULL },
-    { "preCrop", KIND_BOOLEAN, AT(pre_crop), 0, 0, 0, NULL },
-    { "sigma", KIND_NUMBERS, AT(sigma), 0, 1e6, 1, NULL },
-    { "start_level", KIND_INTEGER, AT(start_level), 0, 32, 0, NULL },
-    { "level", KIND_INTEGER, AT(level), 1, 32, 0, NULL },
-    { "wavelet", KIND_WAVELET, AT(wavelet), 0, 0, 0, NULL },
-    { "gradientUseSpacing", KIND_BOOLEAN, AT(gradient_use_spacing), 0, 0, 0, NULL },
-    { "lbp2DRadius", KIND_NUMBER, AT(lbp2d_radius), 0, 1e4, 1, NULL },
-    { "lbp2DSamples", KIND_INTEGER, AT(lbp2d_samples), 1, 1024, 0, NULL },
-    { "lbp2DMethod", KIND_WORD, AT(lbp2d_method), 0, 0, 0, methods },
-    { "lbp3DLevels", KIND_INTEGER, AT(lbp3d_levels), 1, 64, 0, NULL },
-    { "lbp3DIcosphereRadius", KIND_NUMBER, AT(lbp3d_icosphere_radius), 0, 1e4, 1, NULL },
-    { "lbp3DIcosphereSubdivision", KIND_INTEGER, AT(lbp3d_icosphere_subdivision), 0, 8, 0, NULL },
-    { "voxelArrayShift", KIND_FILL, AT(voxel_array_shift), -INTS, INTS, 0, NULL },
-    { "symmetricalGLCM", KIND_BOOLEAN, AT(symmetrical_glcm), 0, 0, 0, NULL },
-    { "weightingNorm", KIND_NORM, AT(weighting_norm), 0, 0, 0, norms },
-    { "gldm_a", KIND_NUMBER, AT(gldm_a), 0, INTS, 0, NULL },
+    { "minimumROIDimensions", KIND_INTEGER, 0, AT(minimum_dimensions), 1, 3, NULL },
+    { "minimumROISize", KIND_COUNT, 0, AT(minimum_size), 1, INTS, NULL },
+    { "geometryTolerance", KIND_OPTIONAL, 1, AT(geometry_tolerance), 0, BIG, NULL },
+    { "correctMask", KIND_BOOLEAN, 0, AT(correct_mask), 0, 0, NULL },
+    { "additionalInfo", KIND_BOOLEAN, 0, AT(additional_info), 0, 0, NULL },
+    { "label", KIND_INTEGER, 0, AT(label), 1, INTS, NULL },
+    { "label_channel", KIND_INTEGER, 0, AT(label_channel), 0, INTS, NULL },
+    { "binWidth", KIND_NUMBER, 1, AT(bin_width), 0, BIG, NULL },
+    { "binCount", KIND_COUNT, 0, AT(bin_count), 1, 65535, NULL },
+    { "normalize", KIND_BOOLEAN, 0, AT(normalize), 0, 0, NULL },
+    { "normalizeScale", KIND_NUMBER, 1, AT(normalize_scale), 0, BIG, NULL },
+    { "removeOutliers", KIND_OPTIONAL, 1, AT(remove_outliers), 0, BIG, NULL },
+    { "resampledPixelSpacing", KIND_SPACING, 0, AT(resampled_spacing), 0, 1e6, NULL },
+    { "interpolator", KIND_INTERPOLATOR, 0, AT(interpolator), 1, 10, interpolators },
+    { "padDistance", KIND_INTEGER, 0, AT(pad_distance), 0, 65535, NULL },
+    { "distances", KIND_WHOLES, 0, AT(distances), 1, 65535, NULL },
+    { "force2D", KIND_BOOLEAN, 0, AT(force_2d), 0, 0, NULL },
+    { "force2Ddimension", KIND_INTEGER, 0, AT(force_2d_dimension), 0, 2, NULL },
+    { "resegmentRange", KIND_RANGE, 0, AT(resegment_range), -BIG, BIG, NULL },
+    { "resegmentMode", KIND_CHOICE, 0, AT(resegment_mode), 0, 0, modes },
+    { "resegmentShape", KIND_BOOLEAN, 0, AT(resegment_shape), 0, 0, NULL },
+    { "preCrop", KIND_BOOLEAN, 0, AT(pre_crop), 0, 0, NULL },
+    { "sigma", KIND_NUMBERS, 1, AT(sigma), 0, 1e6, NULL },
+    { "start_level", KIND_INTEGER, 0, AT(start_level), 0, 32, NULL },
+    { "level", KIND_INTEGER, 0, AT(level), 1, 32, NULL },
+    { "wavelet", KIND_WAVELET, 0, AT(wavelet), 0, 0, NULL },
+    { "gradientUseSpacing", KIND_BOOLEAN, 0, AT(gradient_use_spacing), 0, 0, NULL },
+    { "lbp2DRadius", KIND_NUMBER, 1, AT(lbp2d_radius), 0, 1e4, NULL },
+    { "lbp2DSamples", KIND_INTEGER, 0, AT(lbp2d_samples), 1, 1024, NULL },
+    { "lbp2DMethod", KIND_WORD, 0, AT(lbp2d_method), 0, 0, methods },
+    { "lbp3DLevels", KIND_INTEGER, 0, AT(lbp3d_levels), 1, 64, NULL },
+    { "lbp3DIcosphereRadius", KIND_NUMBER, 1, AT(lbp3d_icosphere_radius), 0, 1e4, NULL },
+    { "lbp3DIcosphereSubdivision", KIND_INTEGER, 0, AT(lbp3d_icosphere_subdivision), 0, 8, NULL },
+    { "voxelArrayShift", KIND_FILL, 0, AT(voxel_array_shift), -INTS, INTS, NULL },
+    { "symmetricalGLCM", KIND_BOOLEAN, 0, AT(symmetrical_glcm), 0, 0, NULL },
+    { "weightingNorm", KIND_NORM, 0, AT(weighting_norm), 0, 0, norms },
+    { "gldm_a", KIND_NUMBER, 0, AT(gldm_a), 0, INTS, NULL },
 };
 
 static const setting voxel[] = {
-    { "kernelRadius", KIND_INTEGER, AT(kernel_radius), 1, 1024, 0, NULL },
-    { "maskedKernel", KIND_BOOLEAN, AT(masked_kernel), 0, 0, 0, NULL },
-    { "initValue", KIND_FILL, AT(init_value), -BIG, BIG, 0, NULL },
-    { "voxelBatch", KIND_INTEGER, AT(voxel_batch), 1, INTS, 0, NULL },
+    { "kernelRadius", KIND_INTEGER, 0, AT(kernel_radius), 1, 1024, NULL },
+    { "maskedKernel", KIND_BOOLEAN, 0, AT(masked_kernel), 0, 0, NULL },
+    { "initValue", KIND_FILL, 0, AT(init_value), -BIG, BIG, NULL },
+    { "voxelBatch", KIND_INTEGER, 0, AT(voxel_batch), 1, INTS, NULL },
 };
 /* clang-format on */
 

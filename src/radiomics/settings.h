@@ -110,7 +110,7 @@ typedef struct ren__radiomics_settings {
     /* voxel-based maps */
     int32_t kernel_radius, masked_kernel;
     double init_value;
-    int32_t voxel_batch; /* 0: not given. PyRadiomics' bound of its memory, without influence on values */
+    int32_t voxel_batch; /* 0: not given. PyRadiomics' bound of its memory, which decides a few values of maps */
     ren__ibsi_settings ibsi;
 } ren__radiomics_settings;
 

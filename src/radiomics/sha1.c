@@ -29,7 +29,7 @@ static void add_blocks_plain(uint32_t state[5], const uint8_t *bytes, size_t blo
         uint32_t w[16], a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
 
         for (unsigned t = 0; t < 16; t++) {
-            w[t] = word_at(bytes + 4 * t);
+            w[t] = word_at(bytes + (size_t)4 * t);
             ROUND(d ^ (b & (c ^ d)), 0x5A827999u, w[t]);
         }
         for (unsigned t = 16; t < 20; t++)
@@ -67,10 +67,10 @@ __attribute__((target("sha,sse4.1"))) static void add_blocks_fast(uint32_t state
 
     for (; blocks; blocks--, bytes += 64) {
         const __m128i abcd_before = abcd, e_before = e;
-        __m128i w[4], now = e, before = abcd;
+        __m128i w[4], now, before;
 
         for (int t = 0; t < 4; t++)
-            w[t] = _mm_shuffle_epi8(_mm_loadu_si128((const void *)(bytes + 16 * t)), swap);
+            w[t] = _mm_shuffle_epi8(_mm_loadu_si128((const void *)(bytes + (ptrdiff_t)16 * t)), swap);
 #define FOUR(t, f)                                                                                                     \
     do {                                                                                                               \
         if ((t) >= 4)                                                                                                  \
