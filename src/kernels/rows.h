@@ -19,15 +19,16 @@ typedef struct ren__rows {
     /* In place: exp(scale (row + bias) - largest), and the sum; the caller divides. `bias` may be NULL. With `largest`
      * not NULL it gets the row's largest scaled value. */
     float (*exponentials)(float *row, int64_t count, float scale, const float *bias, float *largest);
-    /* y = scale[c] x + shift[c], times `slope` where negative (0: ReLU, 1: nothing). May be in place. */
-    void (*affine_slope)(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift,
-                         float slope, float *y);
-    /* With v = scale[c] (x - mean[c]) and g = dy, times `slope` where v < 0: sum[c] += g, product[c] += g v. */
-    void (*slope_sums)(const float *x, const float *dy, int64_t rows, int64_t channels, const float *mean,
-                       const float *scale, float slope, double *sum, double *product);
+    /* y = v = scale[c] x + shift[c], times `slope` where negative (0:
+     * ReLU, 1: nothing). May be in place. Backward computes the same v, so that both agree on its sign. */
+    void (*normalise_slope)(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift,
+                            float slope, float *y);
+    /* With v as above and g = dy, times `slope` where v <= 0: sum[c] += g, product[c] += g v. */
+    void (*slope_sums)(const float *x, const float *dy, int64_t rows, int64_t channels, const float *scale,
+                       const float *shift, float slope, double *sum, double *product);
     /* dx = scale[c] (g - a[c] - v b[c]). May be in place over x or dy. */
-    void (*slope_backward)(const float *x, const float *dy, int64_t rows, int64_t channels, const float *mean,
-                           const float *scale, float slope, const float *a, const float *b, float *dx);
+    void (*slope_backward)(const float *x, const float *dy, int64_t rows, int64_t channels, const float *scale,
+                           const float *shift, float slope, const float *a, const float *b, float *dx);
 } ren__rows;
 
 const ren__rows *ren__rows_for(const ren_context *context);

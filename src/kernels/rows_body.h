@@ -89,23 +89,23 @@ static float exponentials(float *row, int64_t count, float scale, const float *b
     return sum;
 }
 
-static void affine_slope(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift,
-                         float slope, float *y) {
+static void normalise_slope(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift,
+                            float slope, float *y) {
     for (int64_t r = 0; r < rows; r++) {
         const float *from = x + r * channels;
         float *to = y + r * channels;
 #pragma omp simd
         for (int64_t c = 0; c < channels; c++) {
             const float v = REN_MADD(scale[c], from[c], shift[c]);
-            to[c] = v < 0 ? slope * v : v;
+            to[c] = v > 0 ? v : slope * v;
         }
     }
 }
 
 enum { ROWS_A_PARTIAL = 64, CHANNELS_AT_ONCE = 64 };
 
-static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t channels, const float *mean,
-                       const float *scale, float slope, double *sum, double *product) {
+static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t channels, const float *scale,
+                       const float *shift, float slope, double *sum, double *product) {
     for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
         const int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
         for (int64_t r0 = 0; r0 < rows; r0 += ROWS_A_PARTIAL) {
@@ -115,8 +115,8 @@ static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t ch
                 const float *row = x + r * channels + c0, *gradient = dy + r * channels + c0;
 #pragma omp simd
                 for (int64_t c = 0; c < n; c++) {
-                    const float v = scale[c0 + c] * (row[c] - mean[c0 + c]);
-                    const float g = v < 0 ? slope * gradient[c] : gradient[c];
+                    const float v = REN_MADD(scale[c0 + c], row[c], shift[c0 + c]);
+                    const float g = v > 0 ? gradient[c] : slope * gradient[c];
                     s[c] += g;
                     p[c] = REN_MADD(g, v, p[c]);
                 }
@@ -129,20 +129,20 @@ static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t ch
     }
 }
 
-static void slope_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const float *mean,
-                           const float *scale, float slope, const float *a, const float *b, float *dx) {
+static void slope_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const float *scale,
+                           const float *shift, float slope, const float *a, const float *b, float *dx) {
     for (int64_t r = 0; r < rows; r++) {
         const float *row = x + r * channels, *gradient = dy + r * channels;
         float *to = dx + r * channels;
 #pragma omp simd
         for (int64_t c = 0; c < channels; c++) {
-            const float v = scale[c] * (row[c] - mean[c]);
-            const float g = v < 0 ? slope * gradient[c] : gradient[c];
+            const float v = REN_MADD(scale[c], row[c], shift[c]);
+            const float g = v > 0 ? gradient[c] : slope * gradient[c];
             to[c] = scale[c] * (g - a[c] - v * b[c]);
         }
     }
 }
 
 const ren__rows REN__ROWS_TABLE = {
-    layer_norm, layer_norm_backward, exponentials, affine_slope, slope_sums, slope_backward,
+    layer_norm, layer_norm_backward, exponentials, normalise_slope, slope_sums, slope_backward,
 };

@@ -26,9 +26,36 @@ static ren_status read_weights(const json_t *loss, int64_t classes, double weigh
     return REN_OK;
 }
 
-/* weight (by class), label_smoothing, target: PyTorch's, of the output "logits". */
+/* What a mixture adds: {weight, diversity, gating, kind}: of kind `balance` (default) weight is that of
+ * mean((c - 1/E)^2); of kind `entropy` that of the weights' negative entropy. */
+static ren_status add_regulariser(ren__graph *graph, const json_t *options, ren__value *value) {
+    static const char *const known[] = { "weight", "diversity", "gating", "kind", NULL };
+    const char *kind = "balance";
+    double weight = 0.01, diversity = 0.01, gating = 0.005;
+    const ren__value weights = ren__graph_find_output(graph, "combined_weights");
+    const ren__value features = ren__graph_find_output(graph, "expert_features");
+    if (!json_is_object(options)) return ren__error(REN_E_INVALID, "loss.gating_moe is no object");
+    ren_status st = ren__check_keys(options, "loss.gating_moe", known);
+    if (st == REN_OK) st = ren__get_number(options, "weight", "loss.gating_moe", &weight);
+    if (st == REN_OK) st = ren__get_number(options, "diversity", "loss.gating_moe", &diversity);
+    if (st == REN_OK) st = ren__get_string(options, "kind", "loss.gating_moe", &kind);
+    const int entropy = strcmp(kind, "entropy") == 0;
+    if (entropy) gating = 0;
+    if (st == REN_OK) st = ren__get_number(options, "gating", "loss.gating_moe", &gating);
+    if (st != REN_OK) return st;
+    if (!entropy && strcmp(kind, "balance") != 0)
+        return ren__error(REN_E_INVALID, "loss.gating_moe.kind is balance or entropy, not %.32s", kind);
+    if (weights == REN__NONE || features == REN__NONE)
+        return ren__error(REN_E_INVALID, "this network is no mixture for loss.gating_moe");
+    const ren__regulariser r = { entropy ? 0 : weight, entropy ? weight + gating : gating, diversity };
+    *value = ren__add(graph, *value, ren__gate_regulariser(graph, weights, features, &r));
+    return REN_OK;
+}
+
+/* weight (by class), label_smoothing, target: PyTorch's, of the output "logits"; with gating_moe a mixture's own. */
 static ren_status cross_entropy(ren__graph *graph, const json_t *loss, int64_t batch, ren__value *value) {
-    static const char *const known[] = { "kind", "weight", "label_smoothing", "target", NULL };
+    static const char *const known[] = { "kind", "weight", "label_smoothing", "target", "gating_moe", NULL };
+    const json_t *mixture = json_object_get(loss, "gating_moe");
     double smoothing = 0, weight[REN__MAX_CLASSES];
     int given = 0;
     const ren__value logits = ren__graph_find_output(graph, "logits");
@@ -40,7 +67,7 @@ static ren_status cross_entropy(ren__graph *graph, const json_t *loss, int64_t b
     if (st != REN_OK) return st;
     const ren__value targets = ren__graph_input(graph, "y", ren__shape_of(1, &batch));
     *value = ren__cross_entropy(graph, logits, targets, given ? weight : NULL, smoothing);
-    return REN_OK;
+    return mixture ? add_regulariser(graph, mixture, value) : REN_OK;
 }
 
 /* of: the name of an output; its mean square, halved. */

@@ -7,14 +7,25 @@
 
 #include "format/document.h"
 
-extern const ren__net ren__cnn_net, ren__vit_net, ren__mamba_net, ren__swin_unetr_net;
+/* clang-format off */
+/* One line a network: its declaration, and a place in the table. */
+#define NETWORKS(each) \
+    each(cnn) \
+    each(vit) \
+    each(mamba) \
+    each(swin_unetr) \
+    each(gating_mamba) \
+    each(gating_vit) \
+    each(gating_swin_unetr) \
+    each(moe_swin_unetr) \
+    each(general_moe)
+/* clang-format on */
 
-static const ren__net *const nets[] = {
-    &ren__cnn_net,
-    &ren__vit_net,
-    &ren__mamba_net,
-    &ren__swin_unetr_net,
-};
+#define DECLARE(name) extern const ren__net ren__##name##_net;
+#define ENTRY(name)   &ren__##name##_net,
+
+NETWORKS(DECLARE)
+static const ren__net *const nets[] = { NETWORKS(ENTRY) };
 
 enum { NET_COUNT = sizeof nets / sizeof nets[0], MAX_EDGE = 1024 };
 

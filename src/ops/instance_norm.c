@@ -21,9 +21,9 @@ typedef struct norm_job {
     const ren__step *step;
     int64_t batch, voxels, channels, grain, chunks; /* chunks of a sample */
     float slope;
-    float *mean, *inverse; /* batch x channels, saved */
-    double *sums;          /* by sample and chunk: C sums, C squares or products */
-    float *a, *b;          /* batch x channels */
+    float *inverse, *shift; /* v = x inverse + shift, batch x channels, saved */
+    double *sums;           /* by sample and chunk: C sums, C squares or products */
+    float *a, *b;           /* batch x channels */
 } norm_job;
 
 static ren_status infer(const ren__graph *graph, const ren__node *node, ren__shape *output) {
@@ -39,8 +39,8 @@ static norm_job job_of(const ren__step *step) {
     j.grain = j.channels < ELEMENTS_A_CHUNK ? ELEMENTS_A_CHUNK / j.channels : 1;
     j.chunks = (j.voxels + j.grain - 1) / j.grain;
     j.slope = ((const norm_node *)step->node->options)->slope;
-    j.mean = step->saved;
-    j.inverse = j.mean + j.batch * j.channels;
+    j.inverse = step->saved;
+    j.shift = j.inverse + j.batch * j.channels;
     j.sums = step->scratch;
     j.a = (float *)(j.sums + 2 * j.batch * j.chunks * j.channels);
     j.b = j.a + j.batch * j.channels;
@@ -89,42 +89,42 @@ static void moments_chunk(void *argument, int64_t begin, int64_t end, int32_t th
         int64_t sample, count, at = chunk_at(j, item, &sample, &count);
         double *sums = cleared_sums(j, item);
         ren__vector_for(j->step->context)
-            ->moments(j->step->input[0] + at, count, j->channels, j->mean + sample * j->channels, sums,
+            ->moments(j->step->input[0] + at, count, j->channels, j->shift + sample * j->channels, sums,
                       sums + j->channels);
     }
 }
 
-/* Differences are taken from the sample's first voxel, which keeps the sums small. */
+/* Differences are taken from the sample's first voxel (kept in `shift` until the sums are there): sums stay small. */
 static void statistics(norm_job *j) {
     for (int64_t sample = 0; sample < j->batch; sample++)
-        memcpy(j->mean + sample * j->channels, j->step->input[0] + sample * j->voxels * j->channels,
+        memcpy(j->shift + sample * j->channels, j->step->input[0] + sample * j->voxels * j->channels,
                (size_t)j->channels * sizeof(float));
     ren__parallel_for(j->step->context, j->step->run, j->batch * j->chunks, 1, moments_chunk, j);
     for (int64_t i = 0; i < j->batch * j->channels; i++) {
         double sum, square;
         gather(j, i / j->channels, i % j->channels, &sum, &square);
         const double offset = sum / (double)j->voxels, variance = square / (double)j->voxels - offset * offset;
-        j->mean[i] = (float)((double)j->mean[i] + offset);
-        j->inverse[i] = (float)(1.0 / sqrt((variance > 0 ? variance : 0) + REN__NORM_EPSILON));
-        j->b[i] = -j->mean[i] * j->inverse[i];
+        const double inverse = 1.0 / sqrt((variance > 0 ? variance : 0) + REN__NORM_EPSILON);
+        j->inverse[i] = (float)inverse;
+        j->shift[i] = (float)(-((double)j->shift[i] + offset) * inverse);
     }
 }
 
-static void affine_chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
+static void normalise_chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const norm_job *j = argument;
     (void)thread;
     for (int64_t item = begin; item < end; item++) {
         int64_t sample, count, at = chunk_at(j, item, &sample, &count);
         ren__rows_for(j->step->context)
-            ->affine_slope(j->step->input[0] + at, count, j->channels, j->inverse + sample * j->channels,
-                           j->b + sample * j->channels, j->slope, j->step->output + at);
+            ->normalise_slope(j->step->input[0] + at, count, j->channels, j->inverse + sample * j->channels,
+                              j->shift + sample * j->channels, j->slope, j->step->output + at);
     }
 }
 
 static ren_status forward(ren__step *step) {
     norm_job j = job_of(step);
     statistics(&j);
-    ren__parallel_for(step->context, step->run, j.batch * j.chunks, 1, affine_chunk, &j);
+    ren__parallel_for(step->context, step->run, j.batch * j.chunks, 1, normalise_chunk, &j);
     return REN_OK;
 }
 
@@ -138,7 +138,7 @@ static void sums_chunk(void *argument, int64_t begin, int64_t end, int32_t threa
         double *sums = cleared_sums(j, item);
         ren__rows_for(j->step->context)
             ->slope_sums(j->step->input[0] + at, j->step->output_gradient + at, count, j->channels,
-                         j->mean + sample * j->channels, j->inverse + sample * j->channels, j->slope, sums,
+                         j->inverse + sample * j->channels, j->shift + sample * j->channels, j->slope, sums,
                          sums + j->channels);
     }
 }
@@ -151,7 +151,7 @@ static void gradient_chunk(void *argument, int64_t begin, int64_t end, int32_t t
         const int64_t channel = sample * j->channels;
         ren__rows_for(j->step->context)
             ->slope_backward(j->step->input[0] + at, j->step->output_gradient + at, count, j->channels,
-                             j->mean + channel, j->inverse + channel, j->slope, j->a + channel, j->b + channel,
+                             j->inverse + channel, j->shift + channel, j->slope, j->a + channel, j->b + channel,
                              j->step->input_gradient[0] + at);
     }
 }

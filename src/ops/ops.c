@@ -32,6 +32,10 @@
     each(merge_patches) \
     each(positions) \
     each(class_token) \
+    each(select_labels) \
+    each(expert_weights) \
+    each(mix) \
+    each(gate_regulariser) \
     each(cross_entropy) \
     each(half_mean_square) \
     each(active_rows) \

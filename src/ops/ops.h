@@ -88,6 +88,33 @@ typedef struct ren__window_options {
 ren__value ren__window_attention(ren__graph *graph, ren__value qkv, const char *name,
                                  const ren__window_options *options);
 
+/* ---- mixtures of experts ---- */
+
+enum { REN__MAX_EXPERTS = 16 };
+enum { REN__GATE_FIXED, REN__GATE_LEARNED, REN__GATE_DYNAMIC };
+
+typedef struct ren__gate_options {
+    int32_t mode;              /* REN__GATE_* */
+    double temperature;        /* of the softmax, where the mode has one */
+    const char *base, *logits; /* whole names of the buffer and, where learned, of the parameter */
+} ren__gate_options;
+
+/* x where the label map (the same with one channel) has a label whose bit is set in `chosen`, zero elsewhere. */
+ren__value ren__select_labels(ren__graph *graph, ren__value x, ren__value labels, uint32_t chosen);
+/* Attentions N, E (and, where dynamic, predicted logits N, E) -> weights N, E of sum 1. */
+ren__value ren__expert_weights(ren__graph *graph, ren__value attentions, ren__value predicted,
+                               const ren__gate_options *options);
+/* Weights N, E and features N, E, F -> N, F. */
+ren__value ren__mix(ren__graph *graph, ren__value weights, ren__value features);
+
+typedef struct ren__regulariser {
+    double balance, entropy, diversity;
+} ren__regulariser;
+
+/* A scalar to be added to the loss, of weights N, E and features N, E, F: see gate_regulariser.c. */
+ren__value ren__gate_regulariser(ren__graph *graph, ren__value weights, ren__value features,
+                                 const ren__regulariser *options);
+
 enum { REN__MAX_CLASSES = 16 };
 /* Mean loss of logits N, K and targets N (class numbers as floats), PyTorch's definition. `weights`: K or NULL. */
 ren__value ren__cross_entropy(ren__graph *graph, ren__value logits, ren__value targets, const double *weights,

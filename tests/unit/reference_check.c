@@ -4,13 +4,10 @@
 
 /* A family of operators is a file of naive loops with its cases, and a line here. */
 extern const reference_case reference_convolutional[], reference_structural[], reference_transformers[],
-    reference_sequences[];
+    reference_sequences[], reference_mixtures[];
 
 static const reference_case *const families[] = {
-    reference_convolutional,
-    reference_structural,
-    reference_transformers,
-    reference_sequences,
+    reference_convolutional, reference_structural, reference_transformers, reference_sequences, reference_mixtures,
 };
 
 const reference_case *reference_case_at(int index) {
