@@ -11,7 +11,7 @@
 #include "base/parallel.h"
 #include "radiomics/ibsi_fourier.h"
 
-/* 512 MiB of transform: a box of about 160 x 160 x 160 voxels. */
+/* 600 MB of transforms: a box of about 160 x 160 x 160 voxels. */
 static const int64_t padded_max = INT64_C(1) << 25;
 
 typedef struct correlation {
@@ -19,43 +19,29 @@ typedef struct correlation {
     double mean;
     int64_t shape[3], half[3]; /* padded so that no pair meets twice; half: shape / 2 + 1 */
     ren__complex *field;
-    double *weights; /* half[0] x half[1] x half[2]: the weights' transform is real and even along each axis */
+    /* half[0] x half[1] x half[2]: the weights are even along each axis, and so is their transform, which is real */
+    ren__complex *weights;
 } correlation;
 
 static int64_t product(const int64_t shape[3]) {
     return shape[0] * shape[1] * shape[2];
 }
 
-static double folded(const correlation *c, int axis, int64_t i) {
-    const int64_t back = c->shape[axis] - i;
-
-    return (double)(i < back ? i : back) * c->region->spacing[axis];
-}
-
+/* The weights of all offsets that are not negative, which stand for the others. */
 static void fill_weights(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const correlation *c = argument;
+    const double *spacing = c->region->spacing;
 
     (void)thread;
     for (int64_t z = begin; z < end; z++)
-        for (int64_t y = 0; y < c->shape[1]; y++) {
-            ren__complex *row = c->field + (z * c->shape[1] + y) * c->shape[0];
-            const double dy = folded(c, 1, y), dz = folded(c, 2, z);
-            for (int64_t x = 0; x < c->shape[0]; x++) {
-                const double dx = folded(c, 0, x), square = dx * dx + dy * dy + dz * dz;
+        for (int64_t y = 0; y < c->half[1]; y++) {
+            ren__complex *row = c->weights + (z * c->half[1] + y) * c->half[0];
+            const double dy = (double)y * spacing[1], dz = (double)z * spacing[2];
+            for (int64_t x = 0; x < c->half[0]; x++) {
+                const double dx = (double)x * spacing[0], square = dx * dx + dy * dy + dz * dz;
                 row[x] = (ren__complex){ square > 0 ? 1 / sqrt(square) : 0, 0 };
             }
         }
-}
-
-static void keep_weights(void *argument, int64_t begin, int64_t end, int32_t thread) {
-    const correlation *c = argument;
-
-    (void)thread;
-    for (int64_t z = begin; z < end; z++)
-        for (int64_t y = 0; y < c->half[1]; y++)
-            for (int64_t x = 0; x < c->half[0]; x++)
-                c->weights[(z * c->half[1] + y) * c->half[0] + x] =
-                    c->field[(z * c->shape[1] + y) * c->shape[0] + x].re;
 }
 
 /* The region itself as the real part, the values' deviations from their mean as the imaginary part: convolution with
@@ -66,13 +52,11 @@ static void fill_field(void *argument, int64_t begin, int64_t end, int32_t threa
 
     (void)thread;
     for (int64_t z = begin; z < end; z++)
-        for (int64_t y = 0; y < c->shape[1]; y++) {
+        for (int64_t y = 0; y < r->shape[1]; y++) {
             ren__complex *row = c->field + (z * c->shape[1] + y) * c->shape[0];
-            for (int64_t x = 0; x < c->shape[0]; x++) {
-                const int64_t i = (z * r->shape[1] + y) * r->shape[0] + x;
-                const int in = z < r->shape[2] && y < r->shape[1] && x < r->shape[0] && r->inside[i];
-                row[x] = in ? (ren__complex){ 1, r->values[i] - c->mean } : (ren__complex){ 0, 0 };
-            }
+            const int64_t from = (z * r->shape[1] + y) * r->shape[0];
+            for (int64_t x = 0; x < r->shape[0]; x++)
+                if (r->inside[from + x]) row[x] = (ren__complex){ 1, r->values[from + x] - c->mean };
         }
 }
 
@@ -87,14 +71,50 @@ static void weight_field(void *argument, int64_t begin, int64_t end, int32_t thr
     for (int64_t z = begin; z < end; z++)
         for (int64_t y = 0; y < c->shape[1]; y++) {
             ren__complex *row = c->field + (z * c->shape[1] + y) * c->shape[0];
-            const double *weights =
+            const ren__complex *weights =
                 c->weights + (fold(z, c->shape[2]) * c->half[1] + fold(y, c->shape[1])) * c->half[0];
             for (int64_t x = 0; x < c->shape[0]; x++) {
-                const double weight = weights[fold(x, c->shape[0])];
+                const double weight = weights[fold(x, c->shape[0])].re;
                 row[x].re *= weight;
                 row[x].im *= weight;
             }
         }
+}
+
+static ren_status transform_weights(const correlation *c, ren__run *run) {
+    ren_status st = REN_OK;
+
+    for (int32_t axis = 0; axis < 3 && st == REN_OK; axis++) {
+        const ren__fourier what = { .data = c->weights,
+                                    .shape = { c->half[0], c->half[1], c->half[2] },
+                                    .axis = axis,
+                                    .lines = { c->half[0], c->half[1], c->half[2] },
+                                    .sign = -1,
+                                    .even_length = c->shape[axis] };
+        st = ren__fourier_transform(c->region->context, run, &what);
+    }
+    return st;
+}
+
+/* Forwards from x to z, back from z to x: beyond the region's box the field is 0 before and of no interest after, so
+ * that most lines along x and half of those along y are left out. */
+static ren_status transform_field(const correlation *c, ren__run *run, int sign) {
+    const int64_t *box = c->region->shape, *whole = c->shape;
+    const int64_t lines[3][3] = { { whole[0], box[1], box[2] },
+                                  { whole[0], whole[1], box[2] },
+                                  { whole[0], whole[1], whole[2] } };
+    ren_status st = REN_OK;
+
+    for (int32_t k = 0; k < 3 && st == REN_OK; k++) {
+        const int32_t axis = sign < 0 ? k : 2 - k;
+        const ren__fourier what = { .data = c->field,
+                                    .shape = { whole[0], whole[1], whole[2] },
+                                    .axis = axis,
+                                    .lines = { lines[axis][0], lines[axis][1], lines[axis][2] },
+                                    .sign = sign };
+        st = ren__fourier_transform(c->region->context, run, &what);
+    }
+    return st;
 }
 
 static ren_status convolve(correlation *c, ren__run *run) {
@@ -103,13 +123,12 @@ static ren_status convolve(correlation *c, ren__run *run) {
 
     REN_CALLOC(c->field, (size_t)product(c->shape));
     REN_CALLOC(c->weights, (size_t)product(c->half));
-    ren__parallel_for(context, run, c->shape[2], 1, fill_weights, c);
-    REN_TRY(ren__fourier_transform(context, run, c->field, c->shape, -1));
-    ren__parallel_for(context, run, c->half[2], 1, keep_weights, c);
-    ren__parallel_for(context, run, c->shape[2], 1, fill_field, c);
-    REN_TRY(ren__fourier_transform(context, run, c->field, c->shape, -1));
+    ren__parallel_for(context, run, c->half[2], 1, fill_weights, c);
+    REN_TRY(transform_weights(c, run));
+    ren__parallel_for(context, run, c->region->shape[2], 1, fill_field, c);
+    REN_TRY(transform_field(c, run, -1));
     ren__parallel_for(context, run, c->shape[2], 1, weight_field, c);
-    REN_TRY(ren__fourier_transform(context, run, c->field, c->shape, +1));
+    REN_TRY(transform_field(c, run, +1));
 out:
     return st;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A Fourier transform for sizes of 2, 3 and 5, by Stockham's self-sorting steps. What is transformed is [n][batch] with
- * the batch contiguous, so that the inner loops run over many lines at once.
+ * A Fourier transform for sizes of 2, 3 and 5, by Stockham's self-sorting steps. Lines are transformed a batch at a
+ * time as [n][batch], so that the inner loops run over many lines at once.
  */
 #include "radiomics/ibsi_fourier.h"
 
@@ -12,7 +12,7 @@
 
 static const double pi = 3.14159265358979323846;
 
-enum { RADIX_MAX = 5, BATCH = 32 };
+enum { BATCH = 32 };
 
 int64_t ren__fourier_size(int64_t least) {
     for (int64_t size = least < 1 ? 1 : least;; size++) {
@@ -43,7 +43,17 @@ typedef struct transform {
     int sign;
 } transform;
 
-/* One step of radix 2: sub-transforms of `m` x 2 numbers, `stride` of them side by side. */
+/* a + factor b, and the same with a factor along the imaginary axis. */
+static ren__complex plus_times(ren__complex a, double factor, ren__complex b) {
+    return (ren__complex){ a.re + factor * b.re, a.im + factor * b.im };
+}
+
+static ren__complex plus_turned(ren__complex a, double factor, ren__complex b) {
+    return (ren__complex){ a.re - factor * b.im, a.im + factor * b.re };
+}
+
+/* A step of radix r takes r numbers that lie `m` places apart and makes sub-transforms of what they give; `stride`
+ * numbers of as many transforms lie side by side. */
 static void step_two(const transform *t, int64_t m, int64_t stride, const ren__complex *from, ren__complex *to) {
     const int64_t turn = t->n / (m * 2);
 
@@ -57,24 +67,62 @@ static void step_two(const transform *t, int64_t m, int64_t stride, const ren__c
     }
 }
 
-/* One step of any radix. */
-static void step_any(const transform *t, int64_t radix, int64_t m, int64_t stride, const ren__complex *from,
-                     ren__complex *to) {
-    const int64_t turn = t->n / (m * radix), part = t->n / radix;
+static void step_three(const transform *t, int64_t m, int64_t stride, const ren__complex *from, ren__complex *to) {
+    const int64_t turn = t->n / (m * 3);
+    const double sine = t->sign * 0.86602540378443864676;
 
-    for (int64_t p = 0; p < m; p++)
-        for (int64_t j = 0; j < radix; j++) {
-            const ren__complex w = t->root[p * j * turn];
-            ren__complex u[RADIX_MAX];
-            for (int64_t k = 0; k < radix; k++)
-                u[k] = times(t->root[j * k % radix * part], w);
-            for (int64_t q = 0; q < stride; q++) {
-                ren__complex sum = times(from[q + stride * p], u[0]);
-                for (int64_t k = 1; k < radix; k++)
-                    sum = plus(sum, times(from[q + stride * (p + k * m)], u[k]));
-                to[q + stride * (radix * p + j)] = sum;
-            }
+    for (int64_t p = 0; p < m; p++) {
+        const ren__complex w = t->root[p * turn], v = t->root[2 * p * turn];
+        for (int64_t q = 0; q < stride; q++) {
+            const ren__complex a = from[q + stride * p], b = from[q + stride * (p + m)];
+            const ren__complex c = from[q + stride * (p + 2 * m)], sum = plus(b, c);
+            const ren__complex half = plus_times(a, -0.5, sum), off = minus(b, c);
+            to[q + stride * (3 * p)] = plus(a, sum);
+            to[q + stride * (3 * p + 1)] = times(plus_turned(half, sine, off), w);
+            to[q + stride * (3 * p + 2)] = times(plus_turned(half, -sine, off), v);
         }
+    }
+}
+
+static void step_four(const transform *t, int64_t m, int64_t stride, const ren__complex *from, ren__complex *to) {
+    const int64_t turn = t->n / (m * 4);
+
+    for (int64_t p = 0; p < m; p++) {
+        const ren__complex w = t->root[p * turn], v = t->root[2 * p * turn], u = t->root[3 * p * turn];
+        for (int64_t q = 0; q < stride; q++) {
+            const ren__complex a = from[q + stride * p], b = from[q + stride * (p + m)];
+            const ren__complex c = from[q + stride * (p + 2 * m)], d = from[q + stride * (p + 3 * m)];
+            const ren__complex even = plus(a, c), odd = plus(b, d), off = minus(a, c), turned = minus(b, d);
+            to[q + stride * (4 * p)] = plus(even, odd);
+            to[q + stride * (4 * p + 1)] = times(plus_turned(off, t->sign, turned), w);
+            to[q + stride * (4 * p + 2)] = times(minus(even, odd), v);
+            to[q + stride * (4 * p + 3)] = times(plus_turned(off, -t->sign, turned), u);
+        }
+    }
+}
+
+static void step_five(const transform *t, int64_t m, int64_t stride, const ren__complex *from, ren__complex *to) {
+    const int64_t turn = t->n / (m * 5);
+    const double cos1 = 0.30901699437494742410, cos2 = -0.80901699437494742410;
+    const double sin1 = t->sign * 0.95105651629515357212, sin2 = t->sign * 0.58778525229247312917;
+
+    for (int64_t p = 0; p < m; p++) {
+        const ren__complex *w = t->root;
+        const int64_t k = p * turn;
+        for (int64_t q = 0; q < stride; q++) {
+            const ren__complex a = from[q + stride * p], b = from[q + stride * (p + m)];
+            const ren__complex c = from[q + stride * (p + 2 * m)], d = from[q + stride * (p + 3 * m)];
+            const ren__complex e = from[q + stride * (p + 4 * m)];
+            const ren__complex be = plus(b, e), cd = plus(c, d), off = minus(b, e), inner = minus(c, d);
+            const ren__complex first = plus_times(plus_times(a, cos1, be), cos2, cd);
+            const ren__complex second = plus_times(plus_times(a, cos2, be), cos1, cd);
+            to[q + stride * (5 * p)] = plus(a, plus(be, cd));
+            to[q + stride * (5 * p + 1)] = times(plus_turned(plus_turned(first, sin1, off), sin2, inner), w[k]);
+            to[q + stride * (5 * p + 2)] = times(plus_turned(plus_turned(second, sin2, off), -sin1, inner), w[2 * k]);
+            to[q + stride * (5 * p + 3)] = times(plus_turned(plus_turned(second, -sin2, off), sin1, inner), w[3 * k]);
+            to[q + stride * (5 * p + 4)] = times(plus_turned(plus_turned(first, -sin1, off), -sin2, inner), w[4 * k]);
+        }
+    }
 }
 
 /* Transforms [n][batch]; the result is in `data`, `other` is scratch of the same size. */
@@ -83,12 +131,12 @@ static void transform_lines(const transform *t, int64_t batch, ren__complex *dat
     int64_t rest = t->n, stride = batch;
 
     while (rest > 1) {
-        const int64_t radix = rest % 5 == 0 ? 5 : rest % 3 == 0 ? 3 : 2;
+        const int64_t radix = rest % 4 == 0 ? 4 : rest % 2 == 0 ? 2 : rest % 3 == 0 ? 3 : 5;
         rest /= radix;
-        if (radix == 2)
-            step_two(t, rest, stride, from, to);
-        else
-            step_any(t, radix, rest, stride, from, to);
+        (radix == 4   ? step_four
+         : radix == 2 ? step_two
+         : radix == 3 ? step_three
+                      : step_five)(t, rest, stride, from, to);
         stride *= radix;
         ren__complex *const swap = from;
         from = to;
@@ -97,57 +145,58 @@ static void transform_lines(const transform *t, int64_t batch, ren__complex *dat
     if (from != data) memcpy(data, from, (size_t)(t->n * batch) * sizeof *data);
 }
 
-/* Lines along one axis: `inner` of them begin side by side, each of `n` elements that lie `inner` apart. */
 typedef struct axis_job {
+    const ren__fourier *what;
     transform t;
-    int64_t inner;
-    int64_t blocks;               /* of at most BATCH lines in each group of `inner` */
-    ren__complex *data, *scratch; /* scratch: 2 n BATCH for each thread */
+    int64_t pitch[3];      /* elements from a place to the next along each axis */
+    int32_t beside, outer; /* the axis along which lines are batched, and the other one */
+    int64_t blocks;        /* batches along `beside` */
+    ren__complex *scratch; /* 2 n BATCH for each thread */
 } axis_job;
 
 static void transform_blocks(void *argument, int64_t begin, int64_t end, int32_t thread) {
     const axis_job *job = argument;
-    const int64_t n = job->t.n;
-    ren__complex *lines = job->scratch + thread * 2 * n * BATCH, *other = lines + n * BATCH;
+    const ren__fourier *what = job->what;
+    const int64_t n = job->t.n, stored = what->shape[what->axis], along = job->pitch[what->axis];
+    ren__complex *lines = job->scratch + (int64_t)thread * 2 * n * BATCH, *other = lines + n * BATCH;
 
     for (int64_t block = begin; block < end; block++) {
-        const int64_t first = block % job->blocks * BATCH;
-        const int64_t batch = job->inner - first < BATCH ? job->inner - first : BATCH;
-        ren__complex *data = job->data + block / job->blocks * n * job->inner + first;
+        const int64_t first = block % job->blocks * BATCH, left = what->lines[job->beside] - first;
+        const int64_t batch = left < BATCH ? left : BATCH, step = job->pitch[job->beside];
+        ren__complex *data = what->data + block / job->blocks * job->pitch[job->outer] + first * step;
 
-        for (int64_t i = 0; i < n; i++)
-            memcpy(lines + i * batch, data + i * job->inner, (size_t)batch * sizeof *lines);
+        for (int64_t i = 0; i < n; i++) {
+            const ren__complex *place = data + (i < stored ? i : n - i) * along;
+            for (int64_t q = 0; q < batch; q++)
+                lines[i * batch + q] = place[q * step];
+        }
         transform_lines(&job->t, batch, lines, other);
-        for (int64_t i = 0; i < n; i++)
-            memcpy(data + i * job->inner, lines + i * batch, (size_t)batch * sizeof *lines);
+        for (int64_t i = 0; i < stored; i++)
+            for (int64_t q = 0; q < batch; q++)
+                data[i * along + q * step] = lines[i * batch + q];
     }
 }
 
-ren_status ren__fourier_transform(ren_context *context, ren__run *run, ren__complex *data, const int64_t shape[3],
-                                  int sign) {
+ren_status ren__fourier_transform(ren_context *context, ren__run *run, const ren__fourier *what) {
     ren_status st = REN_OK;
-    ren__complex *root = NULL, *scratch = NULL;
-    int64_t longest = shape[0], inner = 1;
+    const int64_t n = what->even_length ? what->even_length : what->shape[what->axis];
+    ren__complex *root = NULL;
+    axis_job job = { .what = what, .pitch = { 1, what->shape[0], what->shape[0] * what->shape[1] } };
 
-    for (int a = 1; a < 3; a++)
-        if (shape[a] > longest) longest = shape[a];
-    REN_CALLOC(root, (size_t)longest);
-    REN_CALLOC(scratch, (size_t)(2 * longest * BATCH * context->threads));
-    for (int a = 0; a < 3; a++) {
-        const int64_t n = shape[a], groups = shape[0] * shape[1] * shape[2] / (n * inner);
-        const int64_t blocks = (inner + BATCH - 1) / BATCH;
-        axis_job job = { { n, root, sign }, inner, blocks, data, scratch };
-
-        for (int64_t k = 0; k < n; k++) {
-            const double angle = 2 * pi * (double)k / (double)n;
-            root[k] = (ren__complex){ cos(angle), sign * sin(angle) };
-        }
-        if (n > 1) ren__parallel_for(context, run, groups * blocks, 8, transform_blocks, &job);
-        REN_TRY(ren__run_check(run));
-        inner *= n;
+    job.beside = what->axis == 0 ? 1 : 0;
+    job.outer = what->axis == 2 ? 1 : 2;
+    job.blocks = (what->lines[job.beside] + BATCH - 1) / BATCH;
+    REN_CALLOC(root, (size_t)n);
+    REN_CALLOC(job.scratch, (size_t)(2 * n * BATCH * context->threads));
+    for (int64_t k = 0; k < n; k++) {
+        const double angle = 2 * pi * (double)k / (double)n;
+        root[k] = (ren__complex){ cos(angle), what->sign * sin(angle) };
     }
+    job.t = (transform){ n, root, what->sign };
+    ren__parallel_for(context, run, job.blocks * what->lines[job.outer], 4, transform_blocks, &job);
+    REN_TRY(ren__run_check(run));
 out:
     ren__free(root);
-    ren__free(scratch);
+    ren__free(job.scratch);
     return st;
 }
