@@ -124,6 +124,7 @@ static ren_status with_tables(glcm_job *job, int64_t at_once, ren__texture_mean 
         if (!isnan(values[REN__GLCM_JOINT_AVERAGE])) ren__texture_mean_add(mean, values, REN__GLCM_FEATURES);
     }
 out:
+    job->tables = NULL;
     ren__free(tables.counts);
     ren__free(sum);
     return st;
@@ -146,6 +147,7 @@ static ren_status with_voxels(glcm_job *job, int64_t at_once, ren__texture_mean 
         REN_TRY(do_each(job, left < at_once ? left : at_once, mean));
     }
 out:
+    job->voxels = NULL;
     ren__voxels_by_level_free(&voxels);
     return st;
 }

@@ -166,17 +166,14 @@ static void largest_two(mcc *m, int n) {
     make_hessenberg(h, n);
     for (int hi = n - 1, sweeps = 0; hi >= 0;) {
         const int lo = block_start(h, hi);
-        if (lo == hi) {
+        /* So many sweeps were never seen; what is left of the coupling is small by then. */
+        if (lo == hi || (lo < hi - 1 && ++sweeps > SWEEPS_MAX)) {
             keep_largest(m, H(hi, hi));
             hi--;
             sweeps = 0;
         } else if (lo == hi - 1) {
             keep_pair(m, h, hi);
             hi -= 2;
-            sweeps = 0;
-        } else if (++sweeps > SWEEPS_MAX) { /* never seen; what is left of the coupling is small by then */
-            keep_largest(m, H(hi, hi));
-            hi--;
             sweeps = 0;
         } else {
             double sum = H(hi, hi) + H(hi - 1, hi - 1);
@@ -352,7 +349,7 @@ static double least(const double *p, int64_t n) {
 ren_status ren__glcm_mcc(ren_context *context, const ren__glcm *matrix, const double *px, const double *py,
                          ren__run *run, double *value) {
     ren_status st = REN_OK;
-    const int64_t n = matrix->level_count, entries = matrix->begin[n], square = BASIS_MAX * BASIS_MAX;
+    const int64_t n = matrix->level_count, entries = matrix->begin[n], square = (int64_t)BASIS_MAX * BASIS_MAX;
     mcc m = { .matrix = matrix, .random = UINT64_C(0x9E3779B97F4A7C15) };
     double *numbers = NULL;
 

@@ -83,7 +83,7 @@ static ren_status count_zone(walk *w, const zone *z) {
     ren_status st = REN_OK;
 
     if (w->small && z->size <= SMALL)
-        w->small[(z->level - 1) * SMALL + z->size - 1]++;
+        w->small[(int64_t)(z->level - 1) * SMALL + z->size - 1]++;
     else
         st = ren__size_matrix_add(context, &w->slab->sizes, z->level, (int32_t)z->size, 1.0);
     if (st == REN_OK && w->job->distance)
