@@ -109,11 +109,16 @@ static double count_at(const ren__distribution *d, int64_t *at, double level) {
     return *at < d->size && d->value[*at] == level ? (double)d->count[*at] : 0;
 }
 
+enum { IH_MAX_BITS = 53 }; /* above, levels are not whole numbers any more */
+
 /* Central differences of the counts of levels 1 to the highest, one-sided at both ends; the first of equal ones. */
 static void histogram_gradients(const ren__distribution *d, double own[IH_OWN]) {
-    const int64_t bins = (int64_t)d->value[d->size - 1];
+    const double highest = d->value[d->size - 1];
+    const int64_t bins = highest < ldexp(1.0, IH_MAX_BITS) ? (int64_t)highest : 0;
     int64_t behind = 0, ahead = 0;
 
+    own[IH_MAX_GRADIENT] = own[IH_MAX_LEVEL] = own[IH_MIN_GRADIENT] = own[IH_MIN_LEVEL] = NAN;
+    if (bins == 0) return;
     own[IH_MAX_GRADIENT] = -INFINITY;
     own[IH_MIN_GRADIENT] = INFINITY;
     for (int64_t level = 1; level <= bins; level++) {
@@ -129,6 +134,9 @@ static void histogram_gradients(const ren__distribution *d, double own[IH_OWN]) 
             own[IH_MIN_GRADIENT] = gradient;
             own[IH_MIN_LEVEL] = (double)level;
         }
+        /* Of a gap between levels the first stands for all: it may be any number of them wide. */
+        if (below == 0 && above == 0 && d->value[behind] > (double)level && (int64_t)d->value[ahead] - 1 > level)
+            level = (int64_t)d->value[ahead] - 2;
     }
 }
 
