@@ -10,7 +10,9 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import unittest
+import unittest.mock
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -518,6 +520,30 @@ class RadiomicsTests(unittest.TestCase):
         self.assertAlmostEqual(result["original_firstorder_Variance"], inside.var(), places=6)
         self.assertIsInstance(result["original_firstorder_Mean"], np.float64)
         self.assertEqual(result["diagnostics_Mask-original_VoxelNum"], str(inside.size))
+
+    def test_images_of_simpleitk(self) -> None:
+        class Image:
+            def __init__(self, array: "np.ndarray") -> None:
+                self.array = array
+
+            def GetDirection(self) -> "tuple[float, ...]":
+                return (1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
+
+            def GetSpacing(self) -> "tuple[float, ...]":
+                return (1.0, 1.5, 2.0)
+
+            def GetOrigin(self) -> "tuple[float, ...]":
+                return (10.0, 20.0, 30.0)
+
+        module = types.SimpleNamespace(GetArrayFromImage=lambda image: image.array.transpose())
+        with unittest.mock.patch.dict(sys.modules, {"SimpleITK": module}):
+            result = ren.Radiomics().execute(Image(self.array), Image(self.labels))
+        same = ren.Radiomics().execute(self.image, self.mask)
+        values = [name for name in same if not name.startswith("diagnostics_")]
+        self.assertEqual([result[name] for name in values], [same[name] for name in values])
+        index = np.argwhere(self.labels == 1).mean(axis=0)
+        centre = eval(result["diagnostics_Mask-original_CenterOfMass"])
+        np.testing.assert_allclose(centre, (10 + index[0], 20 - 1.5 * index[1], 30 + 2 * index[2]))
 
     def test_table(self) -> None:
         extractor = ren.Radiomics({"featureClass": {"firstorder": ["Mean", "Maximum"]}}, binWidth=10)

@@ -20,11 +20,27 @@ _MODES = {"pyradiomics": 0, "ibsi": 1}
 Label = Union[int, str]
 """2, "1+2" (merged) or "left_lung=1+2" (merged, with a name for its row)."""
 
-Source = Union[Volume, Path]
+Source = Union[Volume, Path, Any]
+"""A volume, a file, or an image of SimpleITK."""
+
+
+def _from_sitk(image: Any, context: Context) -> Volume:
+    """SimpleITK's x, y, z are LPS millimetres, ours RAS."""
+    import numpy
+    import SimpleITK
+
+    array = SimpleITK.GetArrayFromImage(image).transpose()  # z, y, x there
+    affine = numpy.eye(4)
+    affine[:3, :3] = numpy.reshape(image.GetDirection(), (3, 3)) * numpy.asarray(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    affine[:2] *= -1.0
+    return Volume.from_array(array, affine, context=context)
 
 
 def _volume(source: Source, context: Context) -> Volume:
-    return source if isinstance(source, Volume) else Volume.read(source, context=context)
+    if isinstance(source, Volume):
+        return source
+    return _from_sitk(source, context) if hasattr(source, "GetDirection") else Volume.read(source, context=context)
 
 
 def _labels(labels: Union[None, Label, Sequence[Label]]) -> "Tuple[Any, int]":
