@@ -128,7 +128,8 @@ DEFINE_KURTOSIS(float, 1.1920929e-07F)
 
 /* Real part of the square root of the sum over points of (sum over m of c x Y) squared. */
 static double energy(const lbp_job *job, const double *coefficients, int32_t level) {
-    const int32_t first = level * level, count = 2 * level + 1;
+    const int64_t first = (int64_t)level * level;
+    const int32_t count = 2 * level + 1;
     double real = 0.0, imaginary = 0.0;
     for (int32_t p = 0; p < job->sphere.count; p++) {
         const double *y = job->harmonics + 2 * ((int64_t)p * job->harmonic_count + first);

@@ -110,6 +110,17 @@ static double worst(const double *a, const double *b, int count) {
     return largest;
 }
 
+int ren__frame_parallel(const ren__frame *frame, const ren__frame *other) {
+    return worst(frame->direction, other->direction, 9) == 0.0;
+}
+
+int ren__frame_equal(const ren__frame *frame, const ren__frame *other) {
+    for (int a = 0; a < 3; a++)
+        if (frame->shape[a] != other->shape[a]) return 0;
+    return ren__frame_parallel(frame, other) && worst(frame->origin, other->origin, 3) == 0.0 &&
+           worst(frame->spacing, other->spacing, 3) == 0.0;
+}
+
 int ren__frame_differs(const ren__frame *frame, const ren__frame *other, double tolerance, char *text, size_t size) {
     const double length = tolerance * frame->spacing[0];
     double affine[16], other_affine[16];

@@ -28,6 +28,10 @@ void ren__frame_affine(const ren__frame *frame, double affine[16]);
 void ren__frame_point(const ren__frame *frame, const double index[3], double point[3]);
 void ren__frame_index(const ren__frame *frame, const double point[3], double index[3]);
 
+/* Not 0 where the axes have the same directions, to the last bit; and where all is the same. */
+int ren__frame_parallel(const ren__frame *frame, const ren__frame *other);
+int ren__frame_equal(const ren__frame *frame, const ren__frame *other);
+
 /* How far the second frame is from the first: 0 where ITK takes them for the same within `tolerance`, else 1 with
  * `text` filled: what differs, and by how many millimetres. */
 int ren__frame_differs(const ren__frame *frame, const ren__frame *other, double tolerance, char *text, size_t size);

@@ -300,7 +300,7 @@ static ren_status crop_only(const ren__case *subject, const ren__frame *image, c
     int64_t begin[3], shape[3];
     ren__roi *roi = &prepared->roi;
     ren_status st = REN_OK;
-    if (memcmp(image, mask, sizeof *image) == 0)
+    if (ren__frame_equal(image, mask))
         *roi = prepared->original_roi;
     else
         st = resample_roi(subject, mask, image, 0, &prepared->original_roi, run, roi);

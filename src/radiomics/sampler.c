@@ -263,7 +263,7 @@ ren_status ren__sample(const ren_volume *image, const ren__frame *frame, int32_t
     size_t count = sizeof *box;
     ren__frame_of(image, &in);
     job.from.interpolator = interpolator;
-    if (memcmp(in.direction, frame->direction, sizeof in.direction) == 0) REN_TRY(make_supports(context, &job));
+    if (ren__frame_parallel(&in, frame)) REN_TRY(make_supports(context, &job));
     if (!needed_box(&job, job.from.begin, job.from.shape)) {
         memset(values, 0, (size_t)(frame->shape[0] * frame->shape[1] * frame->shape[2]) * sizeof *values);
         goto out;

@@ -7,8 +7,8 @@
 
 #include "radiomics/wavelet_filters.h"
 
-#define ENTRY(name, taps, low, back, kind) { name, taps, low, back, kind },
-static const ren__wavelet wavelets[] = { REN__WAVELETS(ENTRY){ NULL, 0, NULL, NULL, 0 } };
+#define ENTRY(name, taps, low, back, kind) { name, low, back, taps, kind },
+static const ren__wavelet wavelets[] = { REN__WAVELETS(ENTRY){ NULL, NULL, NULL, 0, 0 } };
 
 const ren__wavelet *ren__wavelet_find(const char *name) {
     for (const ren__wavelet *wavelet = wavelets; wavelet->name; wavelet++)

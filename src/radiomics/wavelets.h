@@ -12,9 +12,8 @@ enum { REN__WAVELET_PAIR = 0, REN__WAVELET_ORTHOGONAL, REN__WAVELET_REVERSED, RE
  * is the first reversed, and both point to the same numbers. Reversed: each is stored backwards. */
 typedef struct ren__wavelet {
     const char *name;
-    int32_t taps;
     const double *low, *back;
-    int32_t kind; /* REN__WAVELET_* */
+    int32_t taps, kind; /* REN__WAVELET_* */
 } ren__wavelet;
 
 const ren__wavelet *ren__wavelet_find(const char *name); /* NULL: there is none */
