@@ -2,9 +2,11 @@
 /* The table of image types, and what filters share. */
 #include "radiomics/image_types.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "radiomics/filters.h"
+#include "radiomics/frame.h"
 #include "radiomics/pixels.h"
 
 static REN__DERIVE(derive_original) {
@@ -51,8 +53,13 @@ void ren__widened_part(const ren_volume *image, const ren__part3 *part, const in
 
 void ren__wanted_part(const ren_volume *image, const ren__roi *roi, const ren__radiomics_settings *settings,
                       ren__part3 *out) {
-    const int64_t margin = settings->kernel_radius, around[3] = { margin, margin, margin };
+    const int64_t margin = settings->kernel_radius;
+    int64_t around[3] = { margin, margin, margin };
+    double spacing[3];
     ren__part3 box;
+    ren__spacing_of(image->affine, spacing);
+    for (int a = 0; a < 3 && settings->mode == REN_RADIOMICS_IBSI; a++) /* what its local intensity peaks read */
+        around[a] = (int64_t)fmin(fmax((double)margin, ceil(6.21 / spacing[a])), (double)image->shape[a]);
     memcpy(box.begin, roi->begin, sizeof box.begin);
     memcpy(box.shape, roi->shape, sizeof box.shape);
     ren__widened_part(image, &box, around, out);
