@@ -115,14 +115,15 @@ static void ql_step(int64_t n, int64_t l, int64_t m, double *d, double *e, doubl
     e[m] = 0.0;
 }
 
-/* Of the tridiagonal matrix with all elements at most 1. 0: no convergence, which no finite matrix has shown. */
+/* Of the tridiagonal matrix with all elements at most 1: one below a sixteenth of eps is 0, or values within rounding
+ * of 0 would never part. 0: no convergence, which no finite matrix has shown. */
 static int ql(int64_t n, double *d, double *e, double *vectors) {
     e[n - 1] = 0.0;
     for (int64_t l = 0; l < n; l++) {
         for (int32_t iteration = 0;; iteration++) {
             int64_t m = l;
             while (m < n - 1 && fabs(e[m]) > DBL_EPSILON * (fabs(d[m]) + fabs(d[m + 1])) &&
-                   fabs(e[m]) > DBL_EPSILON * DBL_EPSILON)
+                   fabs(e[m]) > DBL_EPSILON / 16.0)
                 m++;
             if (m == l) break;
             if (iteration == ITERATIONS_MAX) return 0;

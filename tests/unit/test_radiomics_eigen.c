@@ -134,6 +134,37 @@ out:
     return st;
 }
 
+/* Matrices of low rank: most eigenvalues lie within rounding of 0, beside one another, at many scales. */
+static ren_status test_many_values_near_zero(ren_context *context) {
+    enum { N = 90, RANK = 30 };
+    ren_status st = REN_OK;
+    problem p = { 0 };
+    ren__rng rng;
+    double factor[N][RANK];
+
+    REN_TRY(problem_create(context, N, &p));
+    ren__rng_init(&rng, 5, 0, 0);
+    for (int32_t trial = 0; trial < 40; trial++) {
+        for (int32_t i = 0; i < N; i++)
+            for (int32_t k = 0; k < RANK; k++)
+                factor[i][k] = ren__rng_uniform(&rng) < 0.3 && i >= trial
+                                   ? ren__rng_uniform(&rng) * pow(10.0, -floor(12.0 * ren__rng_uniform(&rng)))
+                                   : 0.0;
+        for (int32_t i = 0; i < N; i++)
+            for (int32_t k = i; k < N; k++) {
+                double sum = 0.0;
+                for (int32_t j = 0; j < RANK; j++)
+                    sum += factor[i][j] * factor[k][j];
+                set(&p, i, k, sum);
+            }
+        ren__eigen_symmetric(N, p.matrix, p.values, p.vectors, p.scratch);
+        CHECK(residual(&p) < 1e-12); /* NaN is not */
+    }
+out:
+    ren__free(p.matrix);
+    return st;
+}
+
 static ren_status test_what_is_not_finite_gives_nan(ren_context *context) {
     ren_status st = REN_OK;
     problem p = { 0 };
@@ -149,4 +180,5 @@ out:
 }
 
 TEST_MAIN(CASE(test_second_differences), CASE(test_random_matrices_are_put_together_again),
-          CASE(test_singular_and_equal_values), CASE(test_what_is_not_finite_gives_nan))
+          CASE(test_singular_and_equal_values), CASE_ONCE(test_many_values_near_zero),
+          CASE(test_what_is_not_finite_gives_nan))
