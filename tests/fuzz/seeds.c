@@ -247,6 +247,8 @@ static ren_status add_texts(seed_list *list) {
         { "document/json", "{\"a\": [1, -2.5e-3, null, true, {\"b\": \"\\u00e9\\n\"}], \"c\": {}, \"d\": []}" },
         { "document/yaml", "a: 1\nb:\n- x\n- [1, 2.5, ~, 'q']\n- {k: v, \"w\": |\n    text\n  }\nc: >\n  folded\n" },
         { "document/block", "a:\n  b: true\n  c: .5\nd: |\n  two\n  lines\n# end\n" },
+        { "radiomics/ones", "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1" },
+        { "radiomics/text", "bytes decide parameters, sizes, grey values and labels; past them a generator goes on" },
         { "csv/plain", "patient,path,label\np1,a.nii.gz,0\np2,b.nii.gz,1\n" },
         { "csv/quoted", "\xEF\xBB\xBF\"a \"\"b\"\"\",\"c\r\nd\"\r\n1,\"x,y\"\r\n,\r\n" },
     };

@@ -21,6 +21,7 @@ int fuzz_document(const uint8_t *data, size_t size);
 int fuzz_model(const uint8_t *data, size_t size);
 int fuzz_nifti(const uint8_t *data, size_t size);
 int fuzz_params(const uint8_t *data, size_t size);
+int fuzz_radiomics(const uint8_t *data, size_t size);
 int fuzz_safetensors(const uint8_t *data, size_t size);
 
 enum { TRUNCATIONS = 24, FLIPS = 60, NUMBERS = 24, REPETITIONS = 12, GROWTH = 512 };
@@ -157,9 +158,13 @@ static ren_status test_params(ren_context *context) {
     return run_target(context, "params/", fuzz_params);
 }
 
+static ren_status test_label_maps(ren_context *context) {
+    return run_target(context, "radiomics/", fuzz_radiomics);
+}
+
 static ren_status test_models(ren_context *context) {
     return run_target(context, "model/", fuzz_model);
 }
 
 TEST_MAIN(CASE_ONCE(test_nifti), CASE_ONCE(test_safetensors), CASE_ONCE(test_documents), CASE_ONCE(test_tables),
-          CASE_ONCE(test_configurations), CASE_ONCE(test_params), CASE_ONCE(test_models))
+          CASE_ONCE(test_configurations), CASE_ONCE(test_params), CASE_ONCE(test_label_maps), CASE_ONCE(test_models))
