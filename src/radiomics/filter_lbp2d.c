@@ -34,7 +34,8 @@ typedef struct lbp_job {
 } lbp_job;
 
 static between position_at(double position) {
-    between result;
+    between result = { -2, -2, 0.0 };
+    if (!(fabs(position) < 1e9)) return result; /* outside of any image */
     result.low = (int64_t)floor(position);
     result.high = (int64_t)ceil(position);
     result.share = position - (double)result.low;

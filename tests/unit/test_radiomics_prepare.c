@@ -216,6 +216,95 @@ out:
     return st;
 }
 
+/* A plane through space, resampled linearly on IBSI's grid: its values follow from where the voxels lie. */
+static ren_status check_ibsi_grid(ren_context *context, int32_t rounds, int32_t in_plane) {
+    static const int64_t origin[3] = { 0, 0, 0 };
+    const ren__label_set set = { "one", one, 1 };
+    ren_status st = REN_OK;
+    ren__radiomics_settings settings;
+    prepared_case got;
+    double *values = NULL;
+    memset(&got, 0, sizeof got);
+    REN_TRY(wave_settings("{\"resampledPixelSpacing\": [1, 1, 1], \"interpolator\": \"sitkLinear\"}", &settings));
+    settings.mode = REN_RADIOMICS_IBSI;
+    settings.ibsi.grid_at_centre = 1;
+    settings.ibsi.mask_threshold = 0.5;
+    settings.ibsi.round = rounds;
+    settings.ibsi.in_plane = in_plane;
+    REN_TRY(wave_create(context, REN_TYPE_F64, 0, 0, wave_shape, &got.image, &got.mask));
+    double *voxel = (double *)(uintptr_t)got.image->data;
+    for (int64_t i = 0; i < 12 * 10 * 8; i++)
+        voxel[i] = 2.0 * (double)(i % 12) + 3.0 * (double)(i / 12 % 10) - 5.0 * (double)(i / 120) + 0.3171;
+    REN_TRY(ren__case_create(got.image, got.mask, &set, 1, &settings, NULL, &got.subject));
+    REN_TRY(ren__case_prepare(got.subject, 0, NULL, &got.prepared));
+    const ren_volume *image = got.prepared.image;
+    const int64_t *shape = image->shape, count = shape[0] * shape[1] * shape[2];
+    CHECK_INT(ren__pixels_type(image), REN_TYPE_F64);
+    CHECK_NEAR(image->affine[10], in_plane ? 2.5 : 1.0, 1e-15);
+    REN_ALLOC(values, (size_t)count * sizeof *values);
+    REN_TRY(ren__pixels_read(image, origin, shape, NULL, values));
+    for (int64_t i = 0; i < count; i++) {
+        const double at[3] = { (double)(i % shape[0]), (double)(i / shape[0] % shape[1]),
+                               (double)(i / (shape[0] * shape[1])) };
+        double index[3];
+        int edge = 0;
+        for (int a = 0; a < 3; a++) {
+            index[a] = (image->affine[5 * a] * at[a] + image->affine[4 * a + 3] - got.image->affine[4 * a + 3]) /
+                       got.image->affine[5 * a];
+            edge |= index[a] < 0.0 || index[a] > (double)(wave_shape[a] - 1);
+        }
+        if (edge) continue; /* the border voxel goes on */
+        const double wanted = 2.0 * index[0] + 3.0 * index[1] - 5.0 * index[2] + 0.3171;
+        CHECK_NEAR(values[i], rounds ? floor(wanted + 0.5) : wanted, 1e-12);
+    }
+    /* the two grids share their centre: 9 voxels of 1 mm over 12 of 0.75 mm, so the first is at 0.25 voxels */
+    const double first = (image->affine[3] - got.image->affine[3]) / got.image->affine[0];
+    CHECK_NEAR((first - (5.5 - 4.0 / 0.75)) * 0.75, nearbyint((first - (5.5 - 4.0 / 0.75)) * 0.75), 1e-12);
+out:
+    ren__free(values);
+    prepared_case_free(&got);
+    return st;
+}
+
+static ren_status test_ibsi_grid(ren_context *context) {
+    ren_status st = REN_OK;
+    REN_TRY(check_ibsi_grid(context, 0, 0));
+    REN_TRY(check_ibsi_grid(context, 1, 0));
+    REN_TRY(check_ibsi_grid(context, 0, 1));
+out:
+    return st;
+}
+
+/* A range, and then three deviations of what is left of it, as IBSI combines them. */
+static ren_status test_ibsi_resegments_twice(ren_context *context) {
+    ren_status st = REN_OK;
+    const ren__label_set set = { "one", one, 1 };
+    ren__radiomics_settings settings;
+    prepared_case got;
+    memset(&got, 0, sizeof got);
+    REN_TRY(wave_settings("{\"resegmentRange\": [-1000, 1000]}", &settings));
+    settings.mode = REN_RADIOMICS_IBSI;
+    settings.ibsi.outlier_filter = 1;
+    settings.ibsi.outlier_sigma = 3.0;
+    REN_TRY(wave_create(context, REN_TYPE_F64, 0, 0, wave_shape, &got.image, &got.mask));
+    double *voxel = (double *)(uintptr_t)got.image->data;
+    int64_t inside = 0;
+    for (int64_t i = 0; i < 12 * 10 * 8; i++) {
+        voxel[i] = (double)(i % 3);
+        if (got.mask->data[i] != 1) continue;
+        if (inside == 0) voxel[i] = 1e6; /* out of the range; it would hide the other */
+        if (inside == 1) voxel[i] = 90.0;
+        inside++;
+    }
+    REN_TRY(ren__case_create(got.image, got.mask, &set, 1, &settings, NULL, &got.subject));
+    REN_TRY(ren__case_prepare(got.subject, 0, NULL, &got.prepared));
+    CHECK_INT(got.prepared.roi.count, inside - 2);
+    CHECK(got.prepared.resegmented);
+out:
+    prepared_case_free(&got);
+    return st;
+}
+
 /* A box that fits already is counted, too; holes are not. */
 static ren_status test_shrinking_counts(ren_context *context) {
     static const uint8_t fits[8] = { 1, 0, 0, 0, 0, 0, 0, 1 }, loose[8] = { 0, 0, 0, 0, 1, 1, 0, 0 };
@@ -256,4 +345,5 @@ out:
 }
 
 TEST_MAIN(CASE_SAMPLED(test_pyradiomics_regions), CASE(test_label_sets), CASE(test_grids_must_match),
-          CASE(test_small_regions), CASE(test_shrinking_counts), CASE(test_mask_of_fractions))
+          CASE(test_small_regions), CASE(test_shrinking_counts), CASE(test_ibsi_grid), CASE(test_ibsi_resegments_twice),
+          CASE(test_mask_of_fractions))
