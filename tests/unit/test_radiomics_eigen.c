@@ -136,7 +136,7 @@ out:
 
 /* Matrices of low rank: most eigenvalues lie within rounding of 0, beside one another, at many scales. */
 static ren_status test_many_values_near_zero(ren_context *context) {
-    enum { N = 90, RANK = 30 };
+    enum { N = 190, RANK = 30 };
     ren_status st = REN_OK;
     problem p = { 0 };
     ren__rng rng;
@@ -144,11 +144,11 @@ static ren_status test_many_values_near_zero(ren_context *context) {
 
     REN_TRY(problem_create(context, N, &p));
     ren__rng_init(&rng, 5, 0, 0);
-    for (int32_t trial = 0; trial < 40; trial++) {
+    for (int32_t trial = 0; trial < 12; trial++) {
         for (int32_t i = 0; i < N; i++)
             for (int32_t k = 0; k < RANK; k++)
-                factor[i][k] = ren__rng_uniform(&rng) < 0.3 && i >= trial
-                                   ? ren__rng_uniform(&rng) * pow(10.0, -floor(12.0 * ren__rng_uniform(&rng)))
+                factor[i][k] = ren__rng_uniform(&rng) < 0.33
+                                   ? ren__rng_uniform(&rng) * pow(10.0, -2.0 * floor(12.0 * ren__rng_uniform(&rng)))
                                    : 0.0;
         for (int32_t i = 0; i < N; i++)
             for (int32_t k = i; k < N; k++) {
@@ -158,7 +158,7 @@ static ren_status test_many_values_near_zero(ren_context *context) {
                 set(&p, i, k, sum);
             }
         ren__eigen_symmetric(N, p.matrix, p.values, p.vectors, p.scratch);
-        CHECK(residual(&p) < 1e-12); /* NaN is not */
+        CHECK(isfinite(p.values[0]) && residual(&p) < 1e-12);
     }
 out:
     ren__free(p.matrix);
