@@ -325,7 +325,7 @@ static ren_status crop(field *f, const ren_volume *image, const ren__roi *roi) {
         begin[a] = roi->begin[a] > radius ? roi->begin[a] - radius : 0;
         shape[a] = (end < size ? end : size) - begin[a];
         f->reach[a] = a == ren__still_axis(f->settings) ? 0 : radius < shape[a] ? radius : shape[a] - 1;
-        f->kernel_size *= 2 * f->reach[a] + 1;
+        f->kernel_size *= 2 * f->reach[a] + 1 < shape[a] ? 2 * f->reach[a] + 1 : shape[a];
     }
     const int64_t voxels = shape[0] * shape[1] * shape[2];
     REN_TRY(ren__roi_within(context, roi, begin, shape, &f->mask));
