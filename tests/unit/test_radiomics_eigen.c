@@ -144,7 +144,7 @@ static ren_status test_many_values_near_zero(ren_context *context) {
 
     REN_TRY(problem_create(context, N, &p));
     ren__rng_init(&rng, 5, 0, 0);
-    for (int32_t trial = 0; trial < 12; trial++) {
+    for (int32_t trial = 0; trial < 24; trial++) {
         for (int32_t i = 0; i < N; i++)
             for (int32_t k = 0; k < RANK; k++)
                 factor[i][k] = ren__rng_uniform(&rng) < 0.33
