@@ -21,7 +21,7 @@ typedef struct surroundings {
     double *sums;                /* of each row up to and with a voxel; what is no number counts for nothing */
     int32_t *counts;             /* of each row, as the sums */
     int64_t *width;              /* (2 reach[1] + 1) x (2 reach[2] + 1): half of the sphere's row there; -1: none */
-    struct peak *peaks;          /* of each plane of the region */
+    struct peak *peaks;          /* of each row of the region */
 } surroundings;
 
 typedef struct peak {
@@ -105,18 +105,18 @@ static void find_peaks(void *argument, int64_t begin, int64_t end, int32_t threa
     const ren__region *r = s->region;
 
     (void)thread;
-    for (int64_t z = begin; z < end; z++) {
+    for (int64_t row = begin; row < end; row++) {
+        const int64_t y = row % r->shape[1], z = row / r->shape[1];
         peak found = { -INFINITY, -INFINITY, -INFINITY };
-        for (int64_t y = 0; y < r->shape[1]; y++)
-            for (int64_t x = 0; x < r->shape[0]; x++) {
-                const int64_t i = (z * r->shape[1] + y) * r->shape[0] + x;
-                if (!r->inside[i]) continue;
-                const double mean = mean_around(s, x + s->offset[0], y + s->offset[1], z + s->offset[2]);
-                if (mean > found.global) found.global = mean;
-                if (r->values[i] > found.highest) found = (peak){ r->values[i], mean, found.global };
-                if (r->values[i] == found.highest && mean > found.local) found.local = mean;
-            }
-        s->peaks[z] = found;
+        for (int64_t x = 0; x < r->shape[0]; x++) {
+            const int64_t i = row * r->shape[0] + x;
+            if (!r->inside[i]) continue;
+            const double mean = mean_around(s, x + s->offset[0], y + s->offset[1], z + s->offset[2]);
+            if (mean > found.global) found.global = mean;
+            if (r->values[i] > found.highest) found = (peak){ r->values[i], mean, found.global };
+            if (r->values[i] == found.highest && mean > found.local) found.local = mean;
+        }
+        s->peaks[row] = found;
     }
 }
 
@@ -132,7 +132,7 @@ static ren_status read_surroundings(surroundings *s, ren__run *run) {
         begin[a] = region->roi->begin[a] - s->offset[a];
     voxels = (size_t)(s->shape[0] * s->shape[1] * s->shape[2]);
     REN_CALLOC(s->width, (size_t)((2 * s->reach[1] + 1) * (2 * s->reach[2] + 1)));
-    REN_CALLOC(s->peaks, (size_t)region->shape[2]);
+    REN_CALLOC(s->peaks, (size_t)(region->shape[1] * region->shape[2]));
     REN_CALLOC(s->sums, voxels);
     REN_CALLOC(s->counts, voxels);
     measure_rows(s);
@@ -151,10 +151,10 @@ static ren_status compute_loc(const ren__region *region, const ren__radiomics_se
 
     (void)settings;
     REN_TRY(read_surroundings(&s, run));
-    ren__parallel_for(region->context, run, region->shape[2], 1, find_peaks, &s);
+    ren__parallel_for(region->context, run, region->shape[1] * region->shape[2], 4, find_peaks, &s);
     REN_TRY(ren__run_check(run));
-    for (int64_t z = 0; z < region->shape[2]; z++) {
-        const peak *p = s.peaks + z;
+    for (int64_t row = 0; row < region->shape[1] * region->shape[2]; row++) {
+        const peak *p = s.peaks + row;
         if (p->highest > best.highest || (p->highest == best.highest && p->local > best.local)) {
             best.highest = p->highest;
             best.local = p->local;
