@@ -188,7 +188,8 @@ ren__value ren__swin_unetr_out(ren__graph *graph, ren__value x, const char *pref
     char name[REN__NET_NAME];
     const int32_t rank = ren__graph_shape(graph, x)->rank;
     const ren__conv_options point = { .channels = options->out_channels, .kernel = { 1, 1, 1 } };
-    if (rank != 2) return ren__conv(graph, x, ren__net_name(name, prefix, "out.conv.conv"), &point);
+    ren__net_name(name, prefix, "out.conv.conv");
+    if (rank != 2) return ren__conv(graph, x, name, &point);
     const int64_t batch = ren__graph_shape(graph, x)->dim[0];
     x = ren__reshape(graph, x, ren__shape_of(5, (int64_t[]){ batch, 1, 1, 1, options->feature_size }));
     return ren__reshape(graph, ren__conv(graph, x, name, &point),
