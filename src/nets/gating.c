@@ -13,10 +13,7 @@
 #include "nets/mamba.h"
 #include "nets/swin_unetr.h"
 
-enum { LAYERS = 3, REGIONS = 7 };
-
-/* Lobe labels of the regions, in REN's order: five lobes, left lung, right lung. */
-static const uint32_t region_labels[REGIONS] = { 1U << 1, 1U << 2, 1U << 3, 1U << 4, 1U << 5, 3U << 1, 7U << 3 };
+enum { LAYERS = 3, REGIONS = REN__NET_REGIONS };
 
 typedef struct gating {
     int64_t size[3], classes, experts, features; /* of an expert */
@@ -36,6 +33,7 @@ typedef struct variant {
     ren__value (*backbone)(ren__graph *graph, ren__value x, const gating *g);
     int64_t channels[LAYERS]; /* of an expert's extractor; 0: expert_feature_dim */
     const char *extractor;    /* "expert_extractors.%d" and this: ".extractor." or "." */
+    const char *attention;    /* the same of "region_attention.%d" */
     const char *base, *logits;
 } variant;
 
@@ -91,7 +89,7 @@ static ren__value vit_block(ren__graph *graph, ren__value x, const gating *g, in
 }
 
 static ren__value vit_backbone(ren__graph *graph, ren__value x, const gating *g) {
-    x = ren__net_patches(graph, x, "vit_backbone.patch_embedding", g->vit.patch, g->vit.width);
+    x = ren__net_patches(graph, x, "vit_backbone.patch_embedding.projection", g->vit.patch, g->vit.width);
     x = ren__positions(graph, ren__class_token(graph, x, "vit_backbone.cls_token"), "vit_backbone.pos_embedding");
     x = ren__dropout(graph, x, g->dropout);
     for (int64_t i = 0; i < g->vit.depth; i++)
@@ -102,25 +100,17 @@ static ren__value vit_backbone(ren__graph *graph, ren__value x, const gating *g)
 }
 
 /* The head's convolution comes after the average, which commutes. */
-static ren__value swin_backbone(ren__graph *graph, ren__value x, const gating *g, const char *prefix) {
-    x = global_average(graph, ren__swin_unetr_features(graph, x, prefix, &g->swin));
-    return ren__swin_unetr_out(graph, x, prefix, &g->swin);
-}
-
-static ren__value gating_swin_backbone(ren__graph *graph, ren__value x, const gating *g) {
-    return swin_backbone(graph, x, g, "swin_unetr.");
-}
-
-static ren__value moe_swin_backbone(ren__graph *graph, ren__value x, const gating *g) {
-    return swin_backbone(graph, x, g, "backbone.");
+static ren__value swin_backbone(ren__graph *graph, ren__value x, const gating *g) {
+    x = global_average(graph, ren__swin_unetr_features(graph, x, "swin_backbone.", &g->swin));
+    return ren__swin_unetr_out(graph, x, "swin_backbone.", &g->swin);
 }
 
 /* ---- experts, gate, classifier ---- */
 
-static ren__value attention(ren__graph *graph, ren__value x, int64_t region) {
+static ren__value attention(ren__graph *graph, ren__value x, const variant *v, int64_t region) {
     char prefix[REN__NET_NAME], name[REN__NET_NAME];
     ren__conv_options options = { .channels = 16, .kernel = { 3, 3, 3 }, .pad = { 1, 1, 1 } };
-    snprintf(prefix, sizeof prefix, "region_attention.%d.attention.", (int)region);
+    snprintf(prefix, sizeof prefix, "region_attention.%d%s", (int)region, v->attention);
     x = ren__conv(graph, x, ren__net_name(name, prefix, "0"), &options);
     x = ren__activate(graph, ren__instance_norm(graph, x), REN__RELU);
     options.channels = 8;
@@ -141,11 +131,11 @@ static void experts(ren__graph *graph, ren__value x, ren__value lobes, const gat
         channels[i] = v->channels[i] ? v->channels[i] : g->features;
     const int64_t batch = ren__graph_shape(graph, x)->dim[0];
     for (int64_t region = 0; region < g->experts; region++) {
-        const ren__value seen = ren__select_labels(graph, x, lobes, region_labels[region]);
+        const ren__value seen = ren__select_labels(graph, x, lobes, ren__net_region_labels[region]);
         snprintf(prefix, sizeof prefix, "expert_extractors.%d%s", (int)region, v->extractor);
         const ren__value y = global_average(graph, extractor(graph, seen, prefix, channels));
         feature[region] = ren__reshape(graph, y, ren__shape_of(3, (int64_t[]){ batch, 1, channels[LAYERS - 1] }));
-        weight[region] = attention(graph, seen, region);
+        weight[region] = attention(graph, seen, v, region);
     }
     *features = ren__concat(graph, feature, (int32_t)g->experts, 1);
     *attentions = ren__concat(graph, weight, (int32_t)g->experts, 1);
@@ -235,8 +225,8 @@ static gating defaults(void) {
 #define COMMON_KEYS "input_size", "classes", "n_experts", "expert_feature_dim", "temperature", "dropout", "weight_mode"
 
 static ren_status build_mamba(ren__graph *graph, const json_t *config, int64_t batch) {
-    static const variant v = { "gating_mamba", mamba_backbone,   { 32, 64, 0 },
-                               ".extractor.",  "gating_weights", "weight_adjustments" };
+    static const variant v = { "gating_mamba", mamba_backbone,   { 32, 64, 0 },       ".extractor.",
+                               ".attention.",  "gating_weights", "weight_adjustments" };
     static const char *const known[] = { COMMON_KEYS, "d_model", "d_state", "d_conv", "expand", NULL };
     gating g = defaults();
     ren_status st = ren__check_keys(config, v.name, known);
@@ -248,8 +238,8 @@ static ren_status build_mamba(ren__graph *graph, const json_t *config, int64_t b
 }
 
 static ren_status build_vit(ren__graph *graph, const json_t *config, int64_t batch) {
-    static const variant v = { "gating_vit",  vit_backbone,     { 32, 64, 0 },
-                               ".extractor.", "gating_weights", "weight_adjustments" };
+    static const variant v = { "gating_vit",  vit_backbone,     { 32, 64, 0 },       ".extractor.",
+                               ".attention.", "gating_weights", "weight_adjustments" };
     static const char *const known[] = { COMMON_KEYS, "patch_size", "embed_dim", "n_layers",
                                          "n_heads",   "mlp_ratio",  NULL };
     gating g = defaults();
@@ -283,15 +273,14 @@ static ren_status build_swin(ren__graph *graph, const json_t *config, int64_t ba
 }
 
 static ren_status build_gating_swin(ren__graph *graph, const json_t *config, int64_t batch) {
-    static const variant v = { "gating_swin_unetr", gating_swin_backbone, { 32, 64, 0 },
-                               ".extractor.",       "gating_weights",     "weight_adjustments" };
+    static const variant v = { "gating_swin_unetr", swin_backbone,    { 32, 64, 0 },       ".extractor.",
+                               ".attention.",       "gating_weights", "weight_adjustments" };
     return build_swin(graph, config, batch, &v);
 }
 
 static ren_status build_moe_swin(ren__graph *graph, const json_t *config, int64_t batch) {
-    static const variant v = {
-        "moe_swin_unetr", moe_swin_backbone, { 16, 32, 64 }, ".", "base_weights", "weight_logits"
-    };
+    static const variant v = { "moe_swin_unetr", swin_backbone,  { 16, 32, 64 }, ".", ".",
+                               "base_weights",   "weight_logits" };
     return build_swin(graph, config, batch, &v);
 }
 

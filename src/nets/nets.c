@@ -14,6 +14,7 @@
     each(vit) \
     each(mamba) \
     each(swin_unetr) \
+    each(region_expert) \
     each(gating_mamba) \
     each(gating_vit) \
     each(gating_swin_unetr) \
@@ -26,6 +27,9 @@
 
 NETWORKS(DECLARE)
 static const ren__net *const nets[] = { NETWORKS(ENTRY) };
+
+const uint32_t ren__net_region_labels[REN__NET_REGIONS] = { 1U << 1, 1U << 2, 1U << 3, 1U << 4,
+                                                            1U << 5, 3U << 1, 7U << 3 };
 
 enum { NET_COUNT = sizeof nets / sizeof nets[0], MAX_EDGE = 1024 };
 

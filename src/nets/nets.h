@@ -28,6 +28,9 @@ ren_status ren__net_graph(ren_context *context, const ren__net *net, const json_
 ren_status ren__net_loss(ren__graph *graph, const json_t *loss, int64_t batch);
 /* The input size (D, H, W) a configuration asks for; 96 by default. */
 ren_status ren__net_input_size(const json_t *config, int64_t size[3]);
+/* Lobe labels of REN's regions, label k as bit k: five lobes, left lung, right lung. */
+enum { REN__NET_REGIONS = 7 };
+extern const uint32_t ren__net_region_labels[REN__NET_REGIONS];
 /* prefix and suffix in one; gives `name` back. */
 enum { REN__NET_NAME = 128 };
 const char *ren__net_name(char name[REN__NET_NAME], const char *prefix, const char *suffix);
