@@ -13,13 +13,13 @@
 /* A row that is being filled; the first failure sticks. */
 typedef struct writer {
     ren_features *features;
-    int32_t row;
+    int32_t row, axes; /* axes: dimensions of the image */
     ren_text *text;
     ren_status status;
 } writer;
 
-static ren_status open_writer(ren_features *features, int32_t row, writer *out) {
-    *out = (writer){ .features = features, .row = row };
+static ren_status open_writer(ren_features *features, int32_t row, int32_t axes, writer *out) {
+    *out = (writer){ .features = features, .row = row, .axes = axes };
     return ren__text_create(features->context, &out->text);
 }
 
@@ -66,9 +66,9 @@ static void add_grid(writer *to, const char *stage, const ren_volume *volume) {
     double spacing[3];
 
     ren_volume_spacing(volume, spacing);
-    ren__python_numbers(to->text, spacing, 3);
+    ren__python_numbers(to->text, spacing, to->axes);
     add(to, stage, "Spacing");
-    ren__python_integers(to->text, volume->shape, 3);
+    ren__python_integers(to->text, volume->shape, to->axes);
     add(to, stage, "Size");
 }
 
@@ -163,23 +163,25 @@ static void centre_of(const ren__roi *roi, double centre[3]) {
 }
 
 static void add_place(writer *to, const char *stage, const ren__roi *roi, const ren_volume *grid) {
-    const int64_t box[6] = { roi->begin[0], roi->begin[1], roi->begin[2], roi->shape[0], roi->shape[1], roi->shape[2] };
+    int64_t box[6];
     int64_t components = 0;
     double centre[3] = { 0, 0, 0 }, point[3];
 
+    memcpy(box, roi->begin, sizeof roi->begin);
+    memcpy(box + to->axes, roi->shape, sizeof roi->shape);
     add_grid(to, stage, grid);
-    ren__python_integers(to->text, box, 6);
+    ren__python_integers(to->text, box, 2 * to->axes);
     add(to, stage, "BoundingBox");
     add_whole(to, stage, "VoxelNum", roi->count);
     if (to->status == REN_OK) to->status = ren__roi_components(to->features->context, roi, &components);
     add_whole(to, stage, "VolumeNum", components);
     centre_of(roi, centre);
-    ren__python_numbers(to->text, centre, 3);
+    ren__python_numbers(to->text, centre, to->axes);
     add(to, stage, "CenterOfMassIndex");
     ren__affine_apply(grid->affine, centre, point);
     point[0] = -point[0]; /* ITK's millimetres are LPS */
     point[1] = -point[1];
-    ren__python_numbers(to->text, point, 3);
+    ren__python_numbers(to->text, point, to->axes);
     add(to, stage, "CenterOfMass");
 }
 
@@ -262,10 +264,11 @@ ren_status ren__diagnostics_row(const ren__diagnostics *diagnostics, const ren__
     writer to;
 
     if (!diagnostics->radiomics->params.settings.additional_info) return REN_OK;
-    REN_TRY(open_writer(features, row, &to));
+    const int planar = diagnostics->image->planar;
+    REN_TRY(open_writer(features, row, planar ? 2 : 3, &to));
     add_versions(&to, diagnostics->radiomics, set);
     add_text(&to, "Image-original_", "Hash", diagnostics->facts.image_hash);
-    add_text(&to, "Image-original_", "Dimensionality", "3D");
+    add_text(&to, "Image-original_", "Dimensionality", planar ? "2D" : "3D");
     add_grid(&to, "Image-original_", diagnostics->image);
     add_extent(&to, "Image-original_", &diagnostics->facts.extent);
     add_text(&to, "Mask-original_", "Hash", diagnostics->facts.mask_hash);

@@ -238,10 +238,12 @@ out:
 ren_status ren__radiomics_extract(const ren_radiomics *radiomics, const ren_volume *image, const ren_volume *mask,
                                   const ren__labels *labels, ren__run *run, ren_features **out) {
     extraction e = { .context = radiomics->context, .params = &radiomics->params, .labels = labels, .run = run };
-    ren_status st = REN_OK;
+    ren__radiomics_params *made = NULL;
+    ren_status st = ren__radiomics_params_for(radiomics, image, &made, &e.params);
 
+    if (st != REN_OK) return st;
     if (parts_of(&e, 1) < 0 && (parts_of(&e, 0) < 0 || e.params->image_type_count == 0))
-        return ren__error(REN_E_STATE, "no feature is enabled: enable an image type and a feature class");
+        REN_FAIL(REN_E_STATE, "no feature is enabled: enable an image type and a feature class");
     e.steps = (int64_t)labels->count * (1 + e.params->image_type_count);
     REN_TRY(ren__features_create(radiomics->context, labels->sets, labels->count, &e.features));
     REN_TRY(ren__run_progress(run, "radiomics", 0.0));
@@ -259,6 +261,7 @@ ren_status ren__radiomics_extract(const ren_radiomics *radiomics, const ren_volu
 out:
     ren__case_free(e.subject);
     ren_features_free(e.features);
+    ren__free(made);
     return st;
 }
 

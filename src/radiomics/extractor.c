@@ -296,3 +296,34 @@ out:
     json_decref(tree);
     return st;
 }
+
+/* --------------------------------------------------------------------------------------------- for one image */
+
+/* Of a 2-D image numpy's first axis is y: force2Ddimension counts from there. */
+static void make_planar(ren__radiomics_settings *settings) {
+    settings->planar = 1;
+    settings->force_2d = settings->force_2d && settings->force_2d_dimension < 2;
+    settings->force_2d_dimension += settings->force_2d;
+}
+
+ren_status ren__radiomics_params_for(const ren_radiomics *radiomics, const ren_volume *image,
+                                     ren__radiomics_params **made, const ren__radiomics_params **out) {
+    const ren__radiomics_settings *settings = &radiomics->params.settings;
+    const int axes = image->planar ? 2 : 3;
+    ren__radiomics_params *own;
+
+    *made = NULL;
+    *out = &radiomics->params;
+    if (settings->resample && settings->spacing_given != axes)
+        return ren__error(REN_E_DATA, "resampledPixelSpacing has %d numbers, and the image %d dimensions",
+                          (int)settings->spacing_given, axes);
+    if (!image->planar) return REN_OK;
+    own = ren__alloc(radiomics->context, sizeof *own);
+    if (!own) return ren__out_of_memory();
+    *own = radiomics->params;
+    make_planar(&own->settings);
+    for (int32_t i = 0; i < own->image_type_count; i++)
+        make_planar(&own->image_types[i].settings);
+    *out = *made = own;
+    return REN_OK;
+}

@@ -66,7 +66,9 @@ int ren__class_of_shape(const ren__radiomics_params *params, int32_t slot) {
 
 int ren__class_has_columns(const ren__radiomics_params *params, int32_t slot) {
     if (params->classes[slot].feature_count == 0) return 0;
-    return params->settings.force_2d || strcmp(class_at(params, slot)->name, "shape2D") != 0;
+    if (strcmp(class_at(params, slot)->name, "shape2D") == 0)
+        return params->settings.force_2d || params->settings.planar;
+    return !params->settings.planar || strcmp(class_at(params, slot)->name, "shape") != 0;
 }
 
 /* "original_glcm_Contrast"; IBSI's own families are named as in IBSI's tables: "ibsi_cm_contrast_3D_comb". */

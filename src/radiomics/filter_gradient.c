@@ -57,7 +57,7 @@ REN__DERIVE(ren__derive_gradient) {
     double spacing[3], *values = NULL;
     ren__wanted_part(image, roi, settings, &part);
     ren__widened_part(image, &part, halo, &from);
-    ren__spacing_of(image->affine, spacing);
+    ren__spacing_of(image, spacing);
     for (int a = 0; a < 3; a++)
         job.scale[a] = settings->gradient_use_spacing ? 0.5 / spacing[a] : 0.5;
     values = ren__alloc_array(context, (size_t)(from.shape[0] * from.shape[1] * from.shape[2]), sizeof *values);

@@ -201,7 +201,7 @@ REN__DERIVE(ren__derive_lbp2d) {
     ren_status st = REN_OK;
     ren_context *context = image->context;
     const double radius = settings->lbp2d_radius;
-    const int dimension = settings->force_2d_dimension;
+    const int dimension = settings->planar ? 0 : settings->force_2d_dimension;
     ren__part3 part, from;
     lbp_job job = { .image = image, .from = &from, .part = &part, .samples = settings->lbp2d_samples };
     int64_t halo[3];
@@ -210,7 +210,7 @@ REN__DERIVE(ren__derive_lbp2d) {
     if (job.method < 0) return ren__error(REN_E_INVALID, "lbp2DMethod \"%s\" is unknown", settings->lbp2d_method);
     if (job.samples > SAMPLES_MAX)
         return ren__error(REN_E_UNSUPPORTED, "lbp2DSamples %d: at most %d are supported", job.samples, SAMPLES_MAX);
-    if (!settings->force_2d)
+    if (!settings->force_2d && !settings->planar)
         ren__log(context, REN_LOG_WARNING, "LBP2D is made of slices, and force2D is not set: features are 3-D");
     job.across = 2 - dimension; /* numpy's order, z first; the axis that takes the place of z is swapped with it */
     job.row = dimension == 1 ? 2 : 1;

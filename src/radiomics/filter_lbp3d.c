@@ -243,6 +243,10 @@ REN__DERIVE(ren__derive_lbp3d) {
     lbp_job job = { .image = image, .roi = roi, .levels = settings->lbp3d_levels, .type = ren__pixels_type(image) };
     double *values = NULL, *spline = NULL, *harmonics = NULL;
     const size_t voxels = (size_t)(roi->shape[0] * roi->shape[1] * roi->shape[2]);
+    if (settings->planar) {
+        ren__log(context, REN_LOG_WARNING, "no LBP3D images: the image has two dimensions");
+        return REN_OK;
+    }
     if (job.levels > LEVELS_MAX)
         return ren__error(REN_E_UNSUPPORTED, "lbp3DLevels %d: at most %d are supported", job.levels, LEVELS_MAX);
     if (settings->force_2d)

@@ -191,18 +191,18 @@ static void add_range(void *argument, int64_t begin, int64_t end, int32_t thread
 }
 
 /* `sum` += each axis's part of the Laplacian of `values` smoothed; `work` is one more image. */
-static ren_status laplacian(ren_context *context, ren__run *run, const double *values, const int64_t shape[3],
+static ren_status laplacian(ren_context *context, ren__run *run, const double *values, const int64_t shape[3], int axes,
                             const double spacing[3], double sigma, float *work, float *sum) {
     ren_status st = REN_OK;
     const int64_t count = shape[0] * shape[1] * shape[2];
     memset(sum, 0, (size_t)count * sizeof *sum);
-    for (int axis = 0; axis < 3; axis++) {
+    for (int axis = 0; axis < axes; axis++) {
         pass_job job = { .doubles = values, .to = work, .shape = { shape[0], shape[1], shape[2] }, .axis = axis };
         make_recursion(sigma, spacing[axis], 2, &job.r);
         REN_TRY(pass(context, run, &job));
         job.doubles = NULL;
         job.singles = work; /* in place: a strip is read before it is written */
-        for (job.axis = 0; job.axis < 3; job.axis++) {
+        for (job.axis = 0; job.axis < axes; job.axis++) {
             if (job.axis == axis) continue;
             make_recursion(sigma, spacing[job.axis], 0, &job.r);
             REN_TRY(pass(context, run, &job));
@@ -242,14 +242,14 @@ static ren_status name_of(ren_context *context, double sigma, int whole, char *n
     return st;
 }
 
-static int too_small(const ren_volume *image, const double spacing[3], double sigma) {
-    for (int a = 0; a < 3; a++)
+static int too_small(const ren_volume *image, int axes, const double spacing[3], double sigma) {
+    for (int a = 0; a < axes; a++)
         if ((double)image->shape[a] < ceil(sigma / spacing[a]) + 1.0) return 1;
     return 0;
 }
 
-static ren_status derive_one(const ren_volume *image, const ren__part3 *part, const double spacing[3], double sigma,
-                             const char *name, ren__run *run, ren__emit_fn emit, void *user) {
+static ren_status derive_one(const ren_volume *image, const ren__part3 *part, int axes, const double spacing[3],
+                             double sigma, const char *name, ren__run *run, ren__emit_fn emit, void *user) {
     ren_status st = REN_OK;
     ren_context *context = image->context;
     int64_t halo[3];
@@ -266,7 +266,7 @@ static ren_status derive_one(const ren_volume *image, const ren__part3 *part, co
     REN_ALLOC(work, count * sizeof *work);
     REN_ALLOC(sum, count * sizeof *sum);
     REN_TRY(ren__pixels_read(image, from.begin, from.shape, run, values));
-    REN_TRY(laplacian(context, run, values, from.shape, spacing, sigma, work, sum));
+    REN_TRY(laplacian(context, run, values, from.shape, axes, spacing, sigma, work, sum));
     ren__free(values);
     ren__free(work);
     values = NULL;
@@ -282,23 +282,24 @@ out:
 REN__DERIVE(ren__derive_log) {
     ren_status st = REN_OK;
     ren_context *context = image->context;
+    const int axes = settings->planar ? 2 : 3;
     ren__part3 part;
     double spacing[3];
     char name[64];
-    if (image->shape[0] < 4 || image->shape[1] < 4 || image->shape[2] < 4) {
+    if (image->shape[0] < 4 || image->shape[1] < 4 || image->shape[axes - 1] < 4) {
         ren__log(context, REN_LOG_WARNING, "no LoG image: the image has fewer than 4 voxels along an axis");
         return REN_OK;
     }
     ren__wanted_part(image, roi, settings, &part);
-    ren__spacing_of(image->affine, spacing);
+    ren__spacing_of(image, spacing);
     for (int32_t s = 0; s < settings->sigma.count; s++) {
         const double sigma = settings->sigma.values[s];
         REN_TRY(name_of(context, sigma, settings->sigma_whole[s], name, sizeof name));
-        if (!(sigma > 0.0) || too_small(image, spacing, sigma)) {
+        if (!(sigma > 0.0) || too_small(image, axes, spacing, sigma)) {
             ren__log(context, REN_LOG_WARNING, "no image %s: the image is too small for it", name);
             continue;
         }
-        REN_TRY(derive_one(image, &part, spacing, sigma, name, run, emit, user));
+        REN_TRY(derive_one(image, &part, axes, spacing, sigma, name, run, emit, user));
     }
 out:
     return st;

@@ -199,7 +199,7 @@ static ren_status prepare(transform *t, const ren__roi *roi, const ren__radiomic
         ren__wavelet_single(wavelet, t->filters[high], t->single_filters[high]);
     ren__wanted_part(t->image, roi, settings, &t->part);
     for (int a = 0; a < 3; a++) {
-        if (a != left_out) t->axes[t->axis_count++] = a;
+        if (a != left_out && (a != 2 || !settings->planar)) t->axes[t->axis_count++] = a;
         t->period[a] = t->image->shape[a] + t->image->shape[a] % 2;
     }
     level_box(t, (int64_t)settings->start_level + settings->level, &box);

@@ -15,9 +15,14 @@ static double plain(double length, int from_file) {
     return from_file || fabs(single - length) <= 1e-12 * length ? single : length;
 }
 
-void ren__spacing_of(const double affine[16], double spacing[3]) {
+void ren__spacing_of(const ren_volume *volume, double spacing[3]) {
+    const double *affine = volume->affine;
     ren__affine_spacing(affine, spacing);
     for (int c = 0; c < 3; c++) {
+        if (volume->spacing[c] > 0.0) {
+            spacing[c] = volume->spacing[c];
+            continue;
+        }
         int elements = 0, singles = 0;
         for (int r = 0; r < 3; r++) {
             const double element = affine[4 * r + c];
@@ -30,7 +35,7 @@ void ren__spacing_of(const double affine[16], double spacing[3]) {
 
 void ren__frame_of(const ren_volume *volume, ren__frame *out) {
     memcpy(out->shape, volume->shape, sizeof out->shape);
-    ren__spacing_of(volume->affine, out->spacing);
+    ren__spacing_of(volume, out->spacing);
     for (int r = 0; r < 3; r++) {
         out->origin[r] = volume->affine[4 * r + 3];
         for (int c = 0; c < 3; c++)

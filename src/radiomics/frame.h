@@ -17,10 +17,10 @@ typedef struct ren__frame {
     double to_index[9];  /* its inverse */
 } ren__frame;
 
-/* Spacing along each axis, mm. Where the axes are oblique the length of a step has lost its last digits on the way
- * through the affine; it is taken for the short decimal or the 32-bit float (of a NIfTI header) that it is next to,
- * because a grid's size can hang on them. */
-void ren__spacing_of(const double affine[16], double spacing[3]);
+/* Spacing along each axis, mm: the file's own, or of the affine. Where the axes are oblique the length of a step has
+ * lost its last digits on the way through the affine; it is taken for the short decimal or the 32-bit float that it is
+ * next to, because a grid's size can hang on them. */
+void ren__spacing_of(const ren_volume *volume, double spacing[3]);
 void ren__frame_of(const ren_volume *volume, ren__frame *out);
 /* Sets the products of direction and spacing after either has changed. */
 void ren__frame_complete(ren__frame *frame);

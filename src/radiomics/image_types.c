@@ -57,7 +57,7 @@ void ren__wanted_part(const ren_volume *image, const ren__roi *roi, const ren__r
     int64_t around[3] = { margin, margin, margin };
     double spacing[3];
     ren__part3 box;
-    ren__spacing_of(image->affine, spacing);
+    ren__spacing_of(image, spacing);
     for (int a = 0; a < 3 && settings->mode == REN_RADIOMICS_IBSI; a++) /* what its local intensity peaks read */
         around[a] = (int64_t)fmin(fmax((double)margin, ceil(6.21 / spacing[a])), (double)image->shape[a]);
     memcpy(box.begin, roi->begin, sizeof box.begin);
@@ -87,6 +87,7 @@ static ren_status derived_create(const ren_volume *image, int32_t type, derived 
     const ren_status st =
         ren__volume_allocate_raw(image->context, type, image->shape, image->affine, &data, &out->volume);
     if (st != REN_OK) return st;
+    memcpy(out->volume->spacing, image->spacing, sizeof image->spacing);
     out->data = data;
     out->element = ren__type_size(type);
     memcpy(out->whole.shape, image->shape, sizeof out->whole.shape);

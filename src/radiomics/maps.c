@@ -461,9 +461,11 @@ static ren_status make_maps(const ren_radiomics *radiomics, const ren_volume *im
     ren_status st = REN_OK;
     ren__case *subject = NULL;
     ren__prepared prepared;
-    mapping m = { context, &radiomics->params, &prepared, 0, run, NULL };
+    ren__radiomics_params *made = NULL;
+    mapping m = { context, NULL, &prepared, 0, run, NULL };
 
     memset(&prepared, 0, sizeof prepared);
+    REN_TRY(ren__radiomics_params_for(radiomics, image, &made, &m.params));
     REN_CALLOC(m.maps, 1);
     m.maps->context = ren__context_retain(context);
     REN_TRY(ren__case_create(image, mask, labels->sets, 1, &m.params->settings, run, &subject));
@@ -475,6 +477,7 @@ out:
     ren__prepared_free(&prepared);
     ren__case_free(subject);
     ren_feature_maps_free(m.maps);
+    ren__free(made);
     return st;
 }
 

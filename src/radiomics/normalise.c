@@ -4,6 +4,7 @@
  * gives it. Sums are taken plane by plane and then over planes, so that they do not depend on the number of threads.
  */
 #include <math.h>
+#include <string.h>
 
 #include "base/parallel.h"
 #include "radiomics/case.h"
@@ -60,6 +61,7 @@ ren_status ren__normalise(const ren_volume *image, const ren__radiomics_settings
     const int64_t planes = image->shape[2];
     const double count = (double)image->shape[0] * (double)image->shape[1] * (double)planes;
     REN_TRY(ren__volume_allocate_raw(context, REN_TYPE_F64, image->shape, image->affine, &values, &result));
+    memcpy(result->spacing, image->spacing, sizeof result->spacing);
     job.values = values;
     REN_TRY(ren__pixels_read(image, origin, image->shape, run, values));
     REN_CALLOC(job.sums, (size_t)planes);

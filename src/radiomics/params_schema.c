@@ -245,15 +245,15 @@ static ren_status read_spacing(const setting *s, const json_t *value, const char
     ren__doubles list;
     ren_status st;
 
-    settings->spacing_given = !json_is_null(value);
-    if (!settings->spacing_given) {
-        memset(settings->resampled_spacing, 0, sizeof settings->resampled_spacing);
-        return REN_OK;
-    }
+    settings->spacing_given = 0;
+    memset(settings->resampled_spacing, 0, sizeof settings->resampled_spacing);
+    if (json_is_null(value)) return REN_OK;
     st = read_list(s, value, name, 0, &list);
     if (st != REN_OK) return st;
-    if (list.count != 3) return wrong(name, s->name, "null or three numbers in mm, as in [1, 1, 1]");
-    memcpy(settings->resampled_spacing, list.values, sizeof settings->resampled_spacing);
+    if (list.count != 3 && list.count != 2)
+        return wrong(name, s->name, "null or three numbers in mm, as in [1, 1, 1], of a 2-D image two");
+    memcpy(settings->resampled_spacing, list.values, (size_t)list.count * sizeof *list.values);
+    settings->spacing_given = list.count;
     return REN_OK;
 }
 
@@ -476,7 +476,8 @@ static json_t *value_json(const setting *s, const ren__radiomics_settings *setti
     case KIND_RANGE:
         return list->count ? list_json(list->values, list->count, NULL) : json_null();
     case KIND_SPACING:
-        return settings->spacing_given ? list_json(settings->resampled_spacing, 3, NULL) : json_null();
+        return settings->spacing_given ? list_json(settings->resampled_spacing, settings->spacing_given, NULL)
+                                       : json_null();
     case KIND_CHOICE:
         return json_string(s->names[integer]);
     case KIND_WORD:

@@ -72,7 +72,7 @@ ren_status ren__region_create(const ren_volume *image, const ren__roi *roi, cons
     if (roi->count < 1) return ren__error(REN_E_DATA, "the region is empty");
     region.context = image->context;
     memcpy(region.shape, roi->shape, sizeof region.shape);
-    ren__spacing_of(image->affine, region.spacing);
+    ren__spacing_of(image, region.spacing);
     region.count = roi->count;
     region.inside = roi->inside;
     region.image = image;

@@ -67,7 +67,8 @@ typedef struct ren__ibsi_settings {
 } ren__ibsi_settings;
 
 typedef struct ren__radiomics_settings {
-    int32_t mode; /* REN_RADIOMICS_* */
+    int32_t mode;   /* REN_RADIOMICS_* */
+    int32_t planar; /* the image has two dimensions; set for one extraction, no setting */
     /* geometry */
     int32_t label, label_channel;
     int32_t minimum_dimensions; /* minimumROIDimensions, 1 to 3 */
@@ -78,7 +79,7 @@ typedef struct ren__radiomics_settings {
     int32_t normalize;
     double normalize_scale, remove_outliers; /* remove_outliers 0: none */
     int32_t resample;                        /* resampledPixelSpacing is given, and an interpolator */
-    int32_t spacing_given;                   /* resampledPixelSpacing is given */
+    int32_t spacing_given;                   /* how many numbers resampledPixelSpacing has: 2, 3; 0: not given */
     double resampled_spacing[3];             /* x, y, z; 0: the image's own along that axis */
     int32_t interpolator;                    /* REN__INTERPOLATE_* */
     int32_t pre_crop, pad_distance;

@@ -150,7 +150,8 @@ static ren_status compute(const ren__region *region, const ren__radiomics_settin
 
     for (int f = 0; f < FEATURES; f++)
         put(wanted, values, f, (double)NAN);
-    if (!settings->force_2d || !plane_of(region, settings->force_2d_dimension, &p)) return REN_OK;
+    if (!settings->force_2d && !settings->planar) return REN_OK;
+    if (!plane_of(region, settings->planar ? 0 : settings->force_2d_dimension, &p)) return REN_OK;
     return compute_plane(region, &p, wanted, run, values);
 }
 

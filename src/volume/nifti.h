@@ -17,8 +17,9 @@ typedef struct ren__nifti_header {
     uint64_t voxel_offset; /* of the first voxel, in the file that has them */
     size_t voxel_bytes;
     double affine[16]; /* in mm */
+    double spacing[3]; /* mm, of pixdim where it agrees with the affine; else 0 */
     double slope, intercept;
-    int unit_unknown;
+    int unit_unknown, planar;
 } ren__nifti_header;
 
 /* Bytes the header has (348 or 540), told from its first four; 0: neither, this is no NIfTI file. */

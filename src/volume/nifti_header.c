@@ -236,6 +236,14 @@ ren_status ren__nifti_quaternion(const double affine[16], double quaternion[3], 
     return REN_OK;
 }
 
+/* The columns of an oblique sform have rounded their own length; what pixdim says of it is exact. */
+static void keep_lengths(const double spacing[3], ren__nifti_header *out) {
+    double length[3];
+    ren__affine_spacing(out->affine, length);
+    for (int c = 0; c < 3; c++)
+        if (fabs(length[c] - spacing[c]) < 1e-6 * spacing[c]) out->spacing[c] = spacing[c];
+}
+
 /* The sform, else the qform, else the spacing alone (the standard's methods 3, 2, 1), as the file's own unit. */
 static ren_status make_affine(const raw_header *raw, ren__nifti_header *out) {
     double spacing[3];
@@ -247,6 +255,7 @@ static ren_status make_affine(const raw_header *raw, ren__nifti_header *out) {
     ren__affine_identity(out->affine);
     if (raw->sform_code > 0) {
         memcpy(out->affine, raw->srow, sizeof raw->srow);
+        keep_lengths(spacing, out);
     } else if (raw->qform_code > 0) {
         for (int a = 0; a < 3; a++)
             if (!isfinite(raw->quaternion[a]) || !isfinite(raw->offset[a]))
@@ -266,9 +275,12 @@ static ren_status check_geometry(const raw_header *raw, ren__nifti_header *out) 
     if (st != REN_OK) return st;
     const int32_t unit = raw->units & 7;
     const double millimetres = unit == 1 ? 1000.0 : unit == 3 ? 0.001 : 1.0;
+    out->planar = raw->dim[0] <= 2;
     out->unit_unknown = unit != 1 && unit != 2 && unit != 3;
     for (int i = 0; i < 12 && millimetres != 1.0; i++)
         out->affine[i] *= millimetres;
+    for (int a = 0; a < 3; a++)
+        out->spacing[a] *= millimetres;
     if (!ren__affine_valid(out->affine))
         return ren__error(REN_E_FORMAT, "the affine (%s) is not finite or not invertible",
                           raw->sform_code > 0   ? "sform"

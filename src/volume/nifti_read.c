@@ -113,6 +113,8 @@ static ren_status read_voxels(ren_context *context, ren__nifti_stream *stream, c
     volume->intercept = header->intercept;
     volume->rescaled = header->slope != 1.0 || header->intercept != 0.0;
     volume->unit_unknown = header->unit_unknown;
+    volume->planar = header->planar;
+    memcpy(volume->spacing, header->spacing, sizeof volume->spacing);
     *out = volume;
     volume = NULL;
 out:

@@ -48,6 +48,7 @@ ren_status ren__volume_view(const ren_volume *volume, const int32_t order[3], co
     view->intercept = volume->intercept;
     view->unit_unknown = volume->unit_unknown;
     view->rescaled = volume->rescaled;
+    view->planar = volume->planar && order[2] == 2;
     view->base = ren__volume_retain(volume->base ? volume->base : volume);
 
     double first[3] = { 0.0, 0.0, 0.0 }; /* old index of the new first voxel */
@@ -55,6 +56,7 @@ ren_status ren__volume_view(const ren_volume *volume, const int32_t order[3], co
     for (int a = 0; a < 3; a++) {
         int32_t old = order[a];
         view->shape[a] = volume->shape[old];
+        view->spacing[a] = volume->spacing[old];
         view->strides[a] = flip[a] ? -volume->strides[old] : volume->strides[old];
         if (flip[a]) {
             first[old] = (double)(volume->shape[old] - 1);

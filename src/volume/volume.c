@@ -183,6 +183,8 @@ void ren_volume_spacing(const ren_volume *volume, double spacing[3]) {
     if (!spacing) return;
     memset(spacing, 0, 3 * sizeof *spacing);
     if (volume) ren__affine_spacing(volume->affine, spacing);
+    for (int a = 0; volume && a < 3; a++)
+        if (volume->spacing[a] > 0.0) spacing[a] = volume->spacing[a];
 }
 
 int32_t ren_volume_type(const ren_volume *volume) {

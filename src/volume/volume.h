@@ -13,9 +13,11 @@ struct ren_volume {
     int64_t shape[3];
     int64_t strides[3]; /* bytes */
     double affine[16];  /* voxel to RAS+ mm */
+    double spacing[3];  /* mm as the file states it, where the affine has rounded it; 0: only the affine says it */
     double slope, intercept;
     int32_t unit_unknown; /* the file did not say millimetres */
     int32_t rescaled;     /* the file had a slope or intercept */
+    int32_t planar;       /* the file had two dimensions: not a volume of one slice */
     void (*release)(void *user, void *data);
     void *user;
     struct ren_volume *base; /* whose voxels these are, held; or NULL */

@@ -132,7 +132,7 @@ static ren_status test_refuses_what_it_does_not_know(ren_context *context) {
         { "setting: {minimumROIDimensions: 4}", "from 1 to 3" },
         { "setting: {force2Ddimension: 3}", "from 0 to 2" },
         { "setting: {force2D: 1}", "true or false" },
-        { "setting: {resampledPixelSpacing: [1, 1]}", "three numbers" },
+        { "setting: {resampledPixelSpacing: [1]}", "three numbers" },
         { "setting: {resampledPixelSpacing: [1, -1, 1]}", "resampledPixelSpacing" },
         { "setting: {interpolator: sitkCubic}", "sitkBSpline" },
         { "setting: {interpolator: 11}", "interpolator" },
