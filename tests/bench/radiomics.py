@@ -53,7 +53,10 @@ class Peer:
             self.results.append(reply)
 
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:  # it has ended before
+            pass
         self.process.wait()
 
 

@@ -15,6 +15,8 @@ import tempfile
 import time
 import warnings
 
+sys.path.pop(0)  # radiomics.py beside this file is not the package
+
 
 def resident(key):
     with open("/proc/self/status") as file:
