@@ -5,6 +5,7 @@
 
 #include "radiomics/frame.h"
 #include "radiomics/region.h"
+#include "radiomics/sampler.h"
 
 /* A label set and where it is on the mask's grid. */
 typedef struct ren__labelled {
@@ -24,6 +25,10 @@ struct ren__case {
     ren_volume *mask;  /* after correctMask */
     ren__labelled *sets;
     int32_t set_count;
+    /* Resampling: what several sets' samples are taken from, until each has been prepared once. */
+    ren__source shared;
+    int32_t shared_left;
+    int sharing_decided;
 };
 
 /* labels.c: the boxes of all sets in one pass, and the voxels of one. */

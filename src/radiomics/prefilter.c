@@ -5,8 +5,10 @@
  * Lines are filtered side by side, the vector unit across them.
  */
 #include <math.h>
+#include <string.h>
 
 #include "base/parallel.h"
+#include "radiomics/pixels.h"
 #include "radiomics/sampler.h"
 
 enum { STRIP = 32, BLOCK = 8 };
@@ -103,20 +105,25 @@ typedef struct filter_job {
     int axis;
 } filter_job;
 
-/* Along x: rows become the columns of a small block, are filtered there and go back. */
+/* Along x: up to BLOCK rows of `count` become the columns of a small block, are filtered there and go back. */
+static void filter_block(const pole *p, double *values, int64_t count, int64_t width, double *block) {
+    if (count == 1) return; /* a single sample is its own coefficient */
+    for (int64_t r = 0; r < width; r++)
+        for (int64_t i = 0; i < count; i++)
+            block[i * BLOCK + r] = values[r * count + i];
+    filter_strip(p, block, count, BLOCK, width);
+    for (int64_t r = 0; r < width; r++)
+        for (int64_t i = 0; i < count; i++)
+            values[r * count + i] = block[i * BLOCK + r];
+}
+
 static void filter_rows(void *argument, int64_t begin, int64_t end, int32_t thread) {
     filter_job *job = argument;
     const int64_t count = job->shape[0];
     double *block = job->scratch + (int64_t)thread * count * BLOCK;
     for (int64_t item = begin; item < end; item++) {
         const int64_t first = item * BLOCK, width = job->rows - first < BLOCK ? job->rows - first : BLOCK;
-        for (int64_t r = 0; r < width; r++)
-            for (int64_t i = 0; i < count; i++)
-                block[i * BLOCK + r] = job->values[(first + r) * count + i];
-        filter_strip(&job->p, block, count, BLOCK, width);
-        for (int64_t r = 0; r < width; r++)
-            for (int64_t i = 0; i < count; i++)
-                job->values[(first + r) * count + i] = block[i * BLOCK + r];
+        filter_block(&job->p, job->values + first * count, count, width, block);
     }
 }
 
@@ -155,5 +162,65 @@ ren_status ren__prefilter(ren_context *context, ren__run *run, int flavour, doub
     }
 out:
     ren__free(job.scratch);
+    return st;
+}
+
+/* --------------------------------------------------------------------------------------------- plane by plane */
+
+typedef struct plane_job {
+    pole p;
+    const ren_volume *image;
+    const int64_t *wide_begin, *wide_shape, *begin, *shape;
+    double *planes; /* for each thread: a plane, and a block of its rows */
+    int64_t plane_size;
+    double *values;
+    atomic_int failed;
+} plane_job;
+
+/* Reads planes, filters them along x and y and keeps what is wanted of them. */
+static void filter_planes(void *argument, int64_t begin, int64_t end, int32_t thread) {
+    plane_job *job = argument;
+    const int64_t width = job->wide_shape[0], height = job->wide_shape[1], plane_shape[3] = { width, height, 1 };
+    double *plane = job->planes + (int64_t)thread * job->plane_size, *block = plane + width * height;
+    for (int64_t z = begin; z < end; z++) {
+        const int64_t at[3] = { job->wide_begin[0], job->wide_begin[1], job->wide_begin[2] + z };
+        const ren_status st = ren__pixels_read(job->image, at, plane_shape, NULL, plane);
+        if (st != REN_OK) {
+            atomic_store_explicit(&job->failed, st, memory_order_relaxed);
+            return;
+        }
+        for (int64_t r = 0; r < height; r += BLOCK)
+            filter_block(&job->p, plane + r * width, width, height - r < BLOCK ? height - r : BLOCK, block);
+        for (int64_t i = 0; i < width && height > 1; i += STRIP)
+            filter_strip(&job->p, plane + i, height, width, width - i < STRIP ? width - i : STRIP);
+        const double *from = plane + (job->begin[1] - at[1]) * width + job->begin[0] - at[0];
+        double *to = job->values + z * job->shape[0] * job->shape[1];
+        for (int64_t r = 0; r < job->shape[1]; r++, from += width, to += job->shape[0])
+            memcpy(to, from, (size_t)job->shape[0] * sizeof *to);
+    }
+}
+
+ren_status ren__prefilter_part(const ren_volume *image, const int64_t wide_begin[3], const int64_t wide_shape[3],
+                               const int64_t begin[2], const int64_t shape[2], ren__run *run, double *values) {
+    ren_status st = REN_OK;
+    ren_context *context = image->context;
+    plane_job job = { .p = cubic_pole(REN__PREFILTER_ITK),
+                      .image = image,
+                      .wide_begin = wide_begin,
+                      .wide_shape = wide_shape,
+                      .begin = begin,
+                      .shape = shape,
+                      .values = values };
+    filter_job along_z = { .p = job.p, .values = values, .shape = { shape[0], shape[1], wide_shape[2] }, .axis = 2 };
+    atomic_init(&job.failed, REN_OK);
+    job.plane_size = wide_shape[0] * (wide_shape[1] + BLOCK);
+    job.planes = ren__calloc(context, (size_t)context->threads * (size_t)job.plane_size, sizeof *job.planes);
+    if (!job.planes) return ren__out_of_memory();
+    ren__parallel_for(context, run, wide_shape[2], 1, filter_planes, &job);
+    REN_TRY(ren__run_check(run));
+    if (atomic_load(&job.failed) != REN_OK) REN_FAIL(atomic_load(&job.failed), "a plane of the image cannot be read");
+    st = filter_axis(context, run, &along_z);
+out:
+    ren__free(job.planes);
     return st;
 }

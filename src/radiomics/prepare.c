@@ -18,6 +18,7 @@ void ren__case_free(ren__case *subject) {
         ren__free(subject->sets[s].labels);
     }
     ren__free(subject->sets);
+    ren__source_free(&subject->shared);
     ren_volume_free(subject->given);
     ren_volume_free(subject->image);
     ren_volume_free(subject->mask);

@@ -9,7 +9,7 @@
 #include "radiomics/pixels.h"
 #include "radiomics/sampler.h"
 
-enum { ROW_GRAIN = 16, GRAIN = 1 << 16 };
+enum { ROW_GRAIN = 16 };
 
 /* ------------------------------------------------------------------------------------------------- the grid */
 
@@ -98,47 +98,48 @@ static ren_status make_grid(const ren__radiomics_settings *settings, const ren__
 /* ------------------------------------------------------------------------------------------------ the image */
 
 typedef struct cast_job {
-    double *values;
     int32_t type;
     int rounds;
+    double lowest, highest; /* of an integer type */
     uint8_t *to;
 } cast_job;
 
-static void cast_values(void *argument, int64_t begin, int64_t end, int32_t thread) {
-    const cast_job *job = argument;
-    (void)thread;
-    for (int64_t i = begin; i < end; i++)
-        job->values[i] = job->rounds ? floor(job->values[i] + 0.5) : ren__pixels_cast(job->type, job->values[i]);
-    ren__pixels_store(job->type, job->values + begin, end - begin, job->to + (size_t)begin * ren__type_size(job->type));
+/* As a cast in C++: what is stored as an integer is cut off there. */
+static void cast_values(void *user, int64_t first, double *values, int64_t count) {
+    const cast_job *job = user;
+    if (job->rounds) {
+        for (int64_t i = 0; i < count; i++)
+            values[i] = floor(values[i] + 0.5);
+    } else if (job->type != REN_TYPE_F64 && job->type != REN_TYPE_F32) {
+        const double lowest = job->lowest, highest = job->highest;
+        for (int64_t i = 0; i < count; i++) {
+            const double value = values[i] > lowest ? values[i] : lowest; /* a NaN, too */
+            values[i] = value < highest ? value : highest;
+        }
+    }
+    ren__pixels_store(job->type, values, count, job->to + (size_t)first * ren__type_size(job->type));
 }
 
 /* PyRadiomics keeps the image's type; IBSI keeps the digits, or rounds them. */
-static ren_status resample_image(const ren__case *subject, const ren__frame *frame, ren__run *run, ren_volume **out) {
-    ren_status st = REN_OK;
-    ren_context *context = subject->context;
+static ren_status resample_image(const ren__case *subject, const ren__source *source, const ren__frame *frame,
+                                 ren__run *run, ren_volume **out) {
     const ren__radiomics_settings *settings = &subject->settings;
     const int ibsi = settings->mode == REN_RADIOMICS_IBSI;
-    cast_job job = { NULL, ibsi ? REN_TYPE_F64 : ren__pixels_type(subject->image), ibsi && settings->ibsi.round, NULL };
+    cast_job job = { ibsi ? REN_TYPE_F64 : ren__pixels_type(subject->image), ibsi && settings->ibsi.round, 0, 0, NULL };
     ren_volume *image = NULL;
     double affine[16];
     void *voxels = NULL;
-    const int64_t count = frame->shape[0] * frame->shape[1] * frame->shape[2];
     ren__frame_affine(frame, affine);
-    REN_TRY(ren__volume_allocate_raw(context, job.type, frame->shape, affine, &voxels, &image));
+    ren_status st = ren__volume_allocate_raw(subject->context, job.type, frame->shape, affine, &voxels, &image);
+    if (st != REN_OK) return st;
     job.to = voxels;
-    job.values = ren__alloc_array(context, (size_t)count, sizeof *job.values);
-    if (!job.values) {
-        st = ren__out_of_memory();
-        goto out;
-    }
-    REN_TRY(ren__sample(subject->image, frame, settings->interpolator, run, job.values));
-    ren__parallel_for(context, run, count, GRAIN, cast_values, &job);
-    REN_TRY(ren__run_check(run));
-    *out = image;
-    image = NULL;
-out:
-    ren__free(job.values);
-    ren_volume_free(image);
+    job.lowest = ren__pixels_cast(job.type, -INFINITY);
+    job.highest = ren__pixels_cast(job.type, INFINITY);
+    st = ren__sample(subject->context, source, frame, run, cast_values, &job);
+    if (st == REN_OK)
+        *out = image;
+    else
+        ren_volume_free(image);
     return st;
 }
 
@@ -152,6 +153,7 @@ typedef struct label_job {
     uint8_t *inside;
     int32_t *out;
     ren__support *supports; /* along x: a row for each thread, made anew where the positions change */
+    int64_t *columns;       /* of the region's box, the nearest to each; -1: none */
     ren__row_positions *made;
 } label_job;
 
@@ -164,10 +166,27 @@ static const ren__support *row_supports(const label_job *job, const ren__row_pos
     if (made->count > 0.0 && made->start[0] == positions->start[0] && made->step[0] == positions->step[0])
         return supports;
     *made = *positions;
-    for (int64_t i = 0; i < width; i++)
+    for (int64_t i = 0; i < width; i++) {
         ren__support_of(kind, job->mask->shape[0], job->mask->spacing[0], ren__row_position(positions, 0, i),
                         &supports[i]);
+        if (!job->roi) continue;
+        const int64_t at = supports[i].taps ? supports[i].index[0] - job->roi->begin[0] : -1;
+        job->columns[thread * width + i] = at < job->roi->shape[0] ? at : -1;
+    }
     return supports;
+}
+
+/* A row along the region's rows: one of them, nearest to it, or nothing. */
+static void nearest_row(const label_job *job, const int64_t *columns, const ren__support *y, const ren__support *z,
+                        uint8_t *out) {
+    const ren__roi *roi = job->roi;
+    const int64_t width = job->frame->shape[0];
+    if (!y->taps || !z->taps) return; /* was zeroed */
+    const int64_t j = y->index[0] - roi->begin[1], k = z->index[0] - roi->begin[2];
+    if (j < 0 || j >= roi->shape[1] || k < 0 || k >= roi->shape[2]) return;
+    const uint8_t *from = roi->inside + (k * roi->shape[1] + j) * roi->shape[0];
+    for (int64_t i = 0; i < width; i++)
+        out[i] = columns[i] >= 0 ? from[columns[i]] : 0;
 }
 
 static int roi_has(const ren__roi *roi, const int64_t index[3]) {
@@ -208,6 +227,12 @@ static void label_rows(void *argument, int64_t begin, int64_t end, int32_t threa
         const ren__support *at[3] = { NULL, &across[1], &across[2] };
         ren__row_positions_of(job->frame, job->mask, row % shape[1], row / shape[1], &positions);
         const ren__support *along = row_supports(job, &positions, kind, thread);
+        if (job->inside && kind == REN__INTERPOLATE_NEAREST && positions.step[1] == 0.0 && positions.step[2] == 0.0) {
+            for (int a = 1; a < 3; a++)
+                ren__support_of(kind, size[a], job->mask->spacing[a], positions.start[a], &across[a]);
+            nearest_row(job, job->columns + thread * shape[0], &across[1], &across[2], job->inside + row * shape[0]);
+            continue;
+        }
         for (int64_t i = 0; i < shape[0]; i++) {
             const int64_t to = row * shape[0] + i;
             at[0] = &along[i];
@@ -234,11 +259,13 @@ static ren_status run_labels(ren_context *context, ren__run *run, label_job *job
     ren_status st = REN_OK;
     const int64_t *shape = job->frame->shape;
     REN_CALLOC(job->supports, (size_t)context->threads * (size_t)shape[0]);
+    REN_CALLOC(job->columns, (size_t)context->threads * (size_t)shape[0]);
     REN_CALLOC(job->made, (size_t)context->threads);
     ren__parallel_for(context, run, shape[1] * shape[2], ROW_GRAIN, label_rows, job);
     st = ren__run_check(run);
 out:
     ren__free(job->supports);
+    ren__free(job->columns);
     ren__free(job->made);
     return st;
 }
@@ -321,8 +348,86 @@ static ren_status crop_only(const ren__case *subject, const ren__frame *image, c
     return ren__volume_part(subject->image, begin, shape, &prepared->image);
 }
 
-ren_status ren__resample_region(const ren__case *subject, const ren__labelled *set, ren__run *run,
-                                ren__prepared *prepared) {
+/* --------------------------------------------------------------------------- one filter for several regions */
+
+/* What sets take of the image, and what it costs to filter that: voxels with the halo. */
+typedef struct needs {
+    int64_t begin[3], end[3];
+    double most, sum;
+    int32_t count;
+} needs;
+
+static double filter_cost(const ren__frame *image, const int64_t begin[3], const int64_t shape[3]) {
+    int64_t at[3] = { begin[0], begin[1], begin[2] }, size[3] = { shape[0], shape[1], shape[2] };
+    ren__source_widen(image, REN__INTERPOLATE_BSPLINE, at, size);
+    return (double)size[0] * (double)size[1] * (double)size[2];
+}
+
+static void add_needs(const ren__frame *image, const int64_t begin[3], const int64_t shape[3], needs *all) {
+    const double cost = filter_cost(image, begin, shape);
+    for (int a = 0; a < 3; a++) {
+        if (!all->count || begin[a] < all->begin[a]) all->begin[a] = begin[a];
+        if (!all->count || begin[a] + shape[a] > all->end[a]) all->end[a] = begin[a] + shape[a];
+    }
+    all->most = fmax(all->most, cost);
+    all->sum += cost;
+    all->count++;
+}
+
+/* Whether the box of all sets is filtered at once: where that is less work than a box for each, and at most three times
+ * the memory of the largest. */
+static ren_status decide_sharing(ren__case *subject, const ren__frame *image, const ren__frame *mask, ren__run *run) {
+    const ren__radiomics_settings *settings = &subject->settings;
+    needs all = { .count = 0 };
+    int64_t begin[3], shape[3];
+    subject->sharing_decided = 1;
+    if (settings->interpolator != REN__INTERPOLATE_BSPLINE) return REN_OK;
+    for (int32_t s = 0; s < subject->set_count; s++) {
+        const ren__labelled *set = &subject->sets[s];
+        double spacing[3];
+        ren__frame frame;
+        if (!set->count || ren__check_covered(image, mask, set) != REN_OK) continue;
+        wanted_spacing(settings, mask, set, spacing);
+        if (same_spacing(image->spacing, spacing) || make_grid(settings, mask, set, spacing, &frame) != REN_OK)
+            continue;
+        if (ren__source_box(image, &frame, settings->interpolator, begin, shape)) add_needs(image, begin, shape, &all);
+    }
+    if (all.count < 2) return REN_OK;
+    for (int a = 0; a < 3; a++)
+        shape[a] = all.end[a] - all.begin[a];
+    const double cost = filter_cost(image, all.begin, shape);
+    if (cost > all.sum || cost > 3.0 * all.most) return REN_OK;
+    subject->shared_left = all.count;
+    return ren__source_create(subject->image, settings->interpolator, all.begin, shape, run, &subject->shared);
+}
+
+static int covers(const ren__source *source, const int64_t begin[3], const int64_t shape[3]) {
+    for (int a = 0; a < 3; a++)
+        if (!source->values || begin[a] < source->begin[a] || begin[a] + shape[a] > source->begin[a] + source->shape[a])
+            return 0;
+    return 1;
+}
+
+/* The set's image, from what the sets share or from its own. */
+static ren_status sample_image(ren__case *subject, const ren__frame *image, const ren__frame *mask,
+                               const ren__frame *frame, ren__run *run, ren_volume **out) {
+    const int32_t interpolator = subject->settings.interpolator;
+    int64_t begin[3], shape[3];
+    ren__source own;
+    ren_status st = subject->sharing_decided ? REN_OK : decide_sharing(subject, image, mask, run);
+    if (st != REN_OK) return st;
+    if (ren__source_box(image, frame, interpolator, begin, shape) && covers(&subject->shared, begin, shape)) {
+        st = resample_image(subject, &subject->shared, frame, run, out);
+        if (--subject->shared_left <= 0) ren__source_free(&subject->shared);
+        return st;
+    }
+    st = ren__source_create(subject->image, interpolator, begin, shape, run, &own);
+    if (st == REN_OK) st = resample_image(subject, &own, frame, run, out);
+    ren__source_free(&own);
+    return st;
+}
+
+ren_status ren__resample_region(ren__case *subject, const ren__labelled *set, ren__run *run, ren__prepared *prepared) {
     const ren__radiomics_settings *settings = &subject->settings;
     ren__frame image, mask, frame;
     double spacing[3];
@@ -338,5 +443,5 @@ ren_status ren__resample_region(const ren__case *subject, const ren__labelled *s
                       &prepared->roi);
     if (st != REN_OK) return st;
     prepared->interpolated_roi = prepared->roi;
-    return resample_image(subject, &frame, run, &prepared->image);
+    return sample_image(subject, &image, &mask, &frame, run, &prepared->image);
 }

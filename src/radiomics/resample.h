@@ -11,8 +11,9 @@ ren_status ren__check_covered(const ren__frame *image, const ren__frame *mask, c
 ren_status ren__resample_mask(const ren_volume *mask, const ren__frame *frame, ren__run *run,
                               ren_volume **out) REN_CHECKED;
 /* Image and region of a set on its grid of resampledPixelSpacing: sets image, roi and interpolated_roi (which share
- * their voxels) from original_roi. */
-ren_status ren__resample_region(const ren__case *subject, const ren__labelled *set, ren__run *run,
+ * their voxels) from original_roi. Where a spline's coefficients serve several sets they are kept in the case until
+ * each set had its turn; values do not depend on that. */
+ren_status ren__resample_region(ren__case *subject, const ren__labelled *set, ren__run *run,
                                 ren__prepared *prepared) REN_CHECKED;
 
 #endif

@@ -12,7 +12,7 @@
 #include "radiomics/frame.h"
 #include "radiomics/settings.h"
 
-enum { REN__TAPS_MAX = 10 };
+enum { REN__TAPS_MAX = 10, REN__SPLINE_HALO = 64 };
 
 /* What a sample at one position takes from along one axis. */
 typedef struct ren__support {
@@ -24,11 +24,38 @@ typedef struct ren__support {
 /* The support of `position`, a voxel index, along an axis of `size` voxels `spacing` mm apart. */
 void ren__support_of(int32_t interpolator, int64_t size, double spacing, double position, ren__support *out);
 
-/* Samples `image` on `frame` into packed doubles, x fastest, not yet rounded to the image's type. Only the part of the
- * image that is needed is read: a spline is filtered there and SPLINE_HALO voxels around, beyond which its bits have
- * met those of the whole image's. Outside of the image: 0. */
-ren_status ren__sample(const ren_volume *image, const ren__frame *frame, int32_t interpolator, ren__run *run,
-                       double *values) REN_CHECKED;
+/* What samples are taken from: a box of an image, in double; for the spline its coefficients. */
+typedef struct ren__source {
+    int32_t interpolator;
+    ren__frame in;              /* the image's grid */
+    int64_t begin[3], shape[3]; /* the box; 0 voxels where no sample is within the image */
+    double *values;
+} ren__source;
+
+/* The box of the grid `in` that samples on `frame` are taken from; 0 where all of them lie outside. */
+int ren__source_box(const ren__frame *in, const ren__frame *frame, int32_t interpolator, int64_t begin[3],
+                    int64_t shape[3]);
+/* The same with what a spline's filter needs around it: REN__SPLINE_HALO voxels, beyond which its bits have met those
+ * of the whole image's. For other interpolators the box itself. */
+void ren__source_widen(const ren__frame *in, int32_t interpolator, int64_t begin[3], int64_t shape[3]);
+/* Reads a box of `image` (shape all 0: none) and filters it. Takes 8 bytes a voxel of the box, for a spline widened
+ * along z. */
+ren_status ren__source_create(const ren_volume *image, int32_t interpolator, const int64_t begin[3],
+                              const int64_t shape[3], ren__run *run, ren__source *out) REN_CHECKED;
+void ren__source_free(ren__source *source); /* of one that was zeroed, too */
+
+/* Gets the samples of the frame's voxels `first` .. first + count - 1, x fastest; may change them. Called once for each
+ * voxel, from any of the context's threads. */
+typedef void (*ren__samples_fn)(void *user, int64_t first, double *values, int64_t count);
+/* Samples `source`, whose box must cover what `frame` needs, not yet rounded to the image's type. Outside of the image:
+ * 0. A sample's bits do not depend on what else is in the box. */
+ren_status ren__sample(ren_context *context, const ren__source *source, const ren__frame *frame, ren__run *run,
+                       ren__samples_fn take, void *user) REN_CHECKED;
+
+/* The same for the spline on a grid along the axes of the image's: `supports` of each index along each axis. */
+ren_status ren__sample_spline(ren_context *context, const ren__source *source, const int64_t shape[3],
+                              ren__support *const supports[3], ren__run *run, ren__samples_fn take,
+                              void *user) REN_CHECKED;
 
 /* Positions of a frame's voxels in another's indices, along a row: start + i x step / shape[0], ITK's way. */
 typedef struct ren__row_positions {
@@ -43,5 +70,10 @@ enum { REN__PREFILTER_ITK = 0, REN__PREFILTER_SCIPY };
 /* In place: values become the coefficients of the cubic B-spline through them, mirrored about the border voxels. */
 ren_status ren__prefilter(ren_context *context, ren__run *run, int flavour, double *values,
                           const int64_t shape[3]) REN_CHECKED;
+/* ITK's coefficients of the box `wide` of an image, of which the columns from begin[] on, shape[] of them along x and
+ * y, are kept, in all planes of wide_shape[2]. Plane by plane, so that what is not kept is never held. */
+ren_status ren__prefilter_part(const ren_volume *image, const int64_t wide_begin[3], const int64_t wide_shape[3],
+                               const int64_t begin[2], const int64_t shape[2], ren__run *run,
+                               double *values) REN_CHECKED;
 
 #endif

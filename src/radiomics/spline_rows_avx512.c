@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The spline's inner loop for: avx512. */
+#define REN__SPLINE_NAME ren__spline_rows_avx512
+#include "radiomics/spline_rows_body.h"
