@@ -245,10 +245,11 @@ enum {
     REN_REGION_RLL = 4,
     REN_REGION_LEFT_LUNG = 5,
     REN_REGION_RIGHT_LUNG = 6,
-    REN_REGION_COUNT = 7
+    REN_REGION_COUNT = 7,
+    REN_REGION_LUNGS = 7 /* both lungs: what a baseline sees, beside the seven; no part of a mixture */
 };
 
-/* "LUL" ... "right_lung"; NULL for a number that is no region. */
+/* "LUL" ... "right_lung", "lungs"; NULL for a number that is no region. */
 REN_API const char *ren_region_name(int32_t region);
 
 enum { REN_PRESET_LUNG = 0, REN_PRESET_PAPER = 1 };

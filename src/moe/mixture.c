@@ -40,6 +40,9 @@ static ren_status add_expert(ren_mixture *mixture, ren_expert *expert) {
     const char *region = ren_region_name(expert->region);
     ren_expert *others[REN_REGION_COUNT];
 
+    if (expert->region >= REN_REGION_COUNT)
+        return ren__error(REN_E_INVALID, "an expert of region %s is no part of a mixture: it sees what the others see",
+                          region);
     if (mixture->expert[expert->region])
         return ren__error(REN_E_INVALID, "two experts are for region %s: a mixture has one a region", region);
     if (ren__mixture_experts(mixture, others) > 0) {

@@ -18,7 +18,7 @@ ren_status ren__json_memory(void) {
 }
 
 int32_t ren__region_find(const char *name) {
-    for (int32_t region = 0; region < REN_REGION_COUNT; region++)
+    for (int32_t region = 0; ren_region_name(region); region++)
         if (strcmp(ren_region_name(region), name) == 0) return region;
     return -1;
 }

@@ -52,6 +52,15 @@ int32_t ren__study_find_model(const ren__study_config *config, const char *name)
     return -1;
 }
 
+int32_t ren__study_first_mixture(const ren__study_config *config) {
+    return config->expert_count * config->region_count + config->baseline_count;
+}
+
+const char *ren__study_model_kind(const ren__study_model *model) {
+    if (model->mixture >= 0) return "mixture";
+    return model->region == REN_REGION_LUNGS ? "baseline" : "expert";
+}
+
 /* --------------------------------------------------------------------------------------------------------- data */
 
 /* `root` from the file system's root on. A folder that is not there stays as it is written: a stored evaluation can be
@@ -270,15 +279,10 @@ static ren_status check_top(const json_t *tree) {
     static const char *const known[] = { "study",     "seed",  "data",     "split",   "regions", "experts",
                                          "baselines", "gates", "mixtures", "compare", NULL };
     static const char *const later[] = { "network", "stages", NULL };
-    const json_t *baselines;
     ren_status st = REN_OK;
 
     REN_TRY(ren__config_later(tree, "the configuration", later));
     REN_TRY(ren__check_keys(tree, "the configuration", known));
-    REN_TRY(ren__config_list(tree, "baselines", &baselines));
-    if (json_array_size(baselines) > 0) /* they see both lungs at once, which is no region of the seven */
-        REN_FAIL(REN_E_UNSUPPORTED, "baselines: networks on both lungs are not in this version of libren (%s)",
-                 ren_version());
 out:
     return st;
 }
@@ -300,6 +304,7 @@ ren_status ren__study_config_resolve(ren_context *context, const json_t *tree, c
     REN_TRY(ren__config_split(config, tree));
     REN_TRY(ren__json_set(config->tree, "regions", json_integer(config->region_count)));
     REN_TRY(ren__config_experts(config, tree));
+    REN_TRY(ren__config_baselines(config, tree));
     REN_TRY(ren__config_gates(config, tree));
     REN_TRY(ren__config_mixtures(config, tree));
     REN_TRY(ren__config_compare(config, tree));
@@ -314,7 +319,7 @@ void ren__study_config_free(ren__study_config *config) {
     if (!config) return;
     ren_context *context = config->context;
 
-    for (int32_t i = 0; i < config->expert_count; i++)
+    for (int32_t i = 0; config->expert && i < config->expert_count + config->baseline_count; i++)
         ren__expert_entry_end(&config->expert[i]);
     ren__free(config->expert);
     ren__free(config->gate);

@@ -26,10 +26,11 @@ typedef struct ren__mixture_entry {
     int32_t expert, gate; /* indices */
 } ren__mixture_entry;
 
-/* What is evaluated and compared: every expert in every region ("cnn.LUL"), then every mixture ("ren"). */
+/* What is evaluated and compared: every expert in every region ("cnn.LUL"), every baseline ("swin"), then every mixture
+ * ("ren"). A baseline is one network on both lungs: an expert whose region is REN_REGION_LUNGS. */
 typedef struct ren__study_model {
     char name[REN__MODEL_NAME_SIZE];
-    int32_t mixture;        /* -1: an expert */
+    int32_t mixture;        /* -1: an expert or a baseline */
     int32_t expert, region; /* of an expert; a mixture has the expert whose regions it joins, and region -1 */
 } ren__study_model;
 
@@ -45,8 +46,8 @@ typedef struct ren__study_config {
     int32_t stratified;                            /* by label */
     enum ren__protocol protocol;
     int32_t region_count, region[REN_REGION_COUNT];
-    int32_t expert_count, gate_count, mixture_count, model_count, other_count;
-    ren__expert_entry *expert;
+    int32_t expert_count, baseline_count, gate_count, mixture_count, model_count, other_count;
+    ren__expert_entry *expert; /* the experts, then the baselines */
     ren__gate_entry *gate;
     ren__mixture_entry *mixture;
     ren__study_model *model;
@@ -64,6 +65,10 @@ void ren__study_config_free(ren__study_config *config);
 
 /* Index of a name, -1: not there. */
 int32_t ren__study_find_model(const ren__study_config *config, const char *name);
+/* Number of the first mixture: how many models there are before it. */
+int32_t ren__study_first_mixture(const ren__study_config *config);
+/* "expert", "baseline" or "mixture". */
+const char *ren__study_model_kind(const ren__study_model *model);
 
 /* REN_E_STATE naming the first key that two resolved trees differ in, with both values. */
 ren_status ren__study_config_same(ren_context *context, const json_t *stored, const json_t *wanted) REN_CHECKED;
@@ -72,6 +77,7 @@ ren_status ren__study_config_same(ren_context *context, const json_t *stored, co
 ren_status ren__config_data(ren__study_config *config, const json_t *tree, const char *folder) REN_CHECKED;
 ren_status ren__config_split(ren__study_config *config, const json_t *tree) REN_CHECKED;
 ren_status ren__config_experts(ren__study_config *config, const json_t *tree) REN_CHECKED;
+ren_status ren__config_baselines(ren__study_config *config, const json_t *tree) REN_CHECKED;
 ren_status ren__config_gates(ren__study_config *config, const json_t *tree) REN_CHECKED;
 ren_status ren__config_mixtures(ren__study_config *config, const json_t *tree) REN_CHECKED;
 ren_status ren__config_compare(ren__study_config *config, const json_t *tree) REN_CHECKED;

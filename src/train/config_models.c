@@ -38,17 +38,17 @@ static ren_status read_entries(ren__study_config *config, const json_t *given, c
 static ren_status unique_name(const ren__study_config *config, const char *name, const char *where) {
     int taken = 0;
 
-    for (int32_t i = 0; i < config->expert_count; i++)
+    for (int32_t i = 0; i < config->expert_count + config->baseline_count; i++)
         taken |= config->expert[i].name && strcmp(config->expert[i].name, name) == 0;
     for (int32_t i = 0; i < config->mixture_count; i++)
         taken |= config->mixture[i].name && strcmp(config->mixture[i].name, name) == 0;
-    if (taken) return ren__error(REN_E_FORMAT, "%s: another expert or mixture is called \"%s\" too", where, name);
+    if (taken)
+        return ren__error(REN_E_FORMAT, "%s: another expert, baseline or mixture is called \"%s\" too", where, name);
     return REN_OK;
 }
 
-static ren_status read_expert(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
-                              json_t *list) {
-    ren__expert_entry *expert = &config->expert[index];
+static ren_status read_network(ren__study_config *config, const json_t *entry, const char *where,
+                               ren__expert_entry *expert, json_t *list) {
     const char *name;
     ren_status st = REN_OK;
 
@@ -57,21 +57,42 @@ static ren_status read_expert(ren__study_config *config, const json_t *entry, co
     REN_TRY(ren__expert_entry_read(config->context, entry, &config->preset, where, expert));
     expert->name = name;
     REN_TRY(ren__json_append(list, ren__expert_entry_json(expert)));
-    expert->name = json_string_value(json_object_get(json_array_get(list, (size_t)index), "name"));
+    expert->name = json_string_value(json_object_get(json_array_get(list, json_array_size(list) - 1), "name"));
 out:
     return st;
 }
 
+static ren_status read_expert(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
+                              json_t *list) {
+    return read_network(config, entry, where, &config->expert[index], list);
+}
+
+static ren_status read_baseline(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
+                                json_t *list) {
+    return read_network(config, entry, where, &config->expert[config->expert_count + index], list);
+}
+
 ren_status ren__config_experts(ren__study_config *config, const json_t *tree) {
     ren_context *context = config->context;
-    const json_t *given;
+    const json_t *given, *baselines;
     ren_status st = REN_OK;
 
     REN_TRY(ren__config_list(tree, "experts", &given));
+    REN_TRY(ren__config_list(tree, "baselines", &baselines));
     if (json_array_size(given) == 0)
         REN_FAIL(REN_E_FORMAT, "\"experts\" is missing: at least one, as in - {name: cnn, arch: cnn}");
-    REN_CALLOC(config->expert, json_array_size(given));
+    REN_CALLOC(config->expert, json_array_size(given) + json_array_size(baselines));
     REN_TRY(read_entries(config, given, "experts", read_expert, &config->expert_count));
+out:
+    return st;
+}
+
+ren_status ren__config_baselines(ren__study_config *config, const json_t *tree) {
+    const json_t *given;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__config_list(tree, "baselines", &given));
+    REN_TRY(read_entries(config, given, "baselines", read_baseline, &config->baseline_count));
 out:
     return st;
 }
@@ -202,7 +223,7 @@ static ren_status list_models(ren__study_config *config) {
     ren_context *context = config->context;
     ren_status st = REN_OK;
 
-    REN_CALLOC(config->model, (size_t)(config->expert_count * config->region_count + config->mixture_count));
+    REN_CALLOC(config->model, (size_t)(ren__study_first_mixture(config) + config->mixture_count));
     for (int32_t expert = 0; expert < config->expert_count; expert++) {
         for (int32_t i = 0; i < config->region_count; i++) {
             ren__study_model *model = &config->model[config->model_count++];
@@ -210,6 +231,12 @@ static ren_status list_models(ren__study_config *config) {
             snprintf(model->name, sizeof model->name, "%s.%s", config->expert[expert].name,
                      ren_region_name(config->region[i]));
         }
+    }
+    for (int32_t i = 0; i < config->baseline_count; i++) {
+        const int32_t expert = config->expert_count + i;
+        ren__study_model *model = &config->model[config->model_count++];
+        *model = (ren__study_model){ .mixture = -1, .expert = expert, .region = REN_REGION_LUNGS };
+        snprintf(model->name, sizeof model->name, "%s", config->expert[expert].name);
     }
     for (int32_t i = 0; i < config->mixture_count; i++) {
         ren__study_model *model = &config->model[config->model_count++];
@@ -227,10 +254,11 @@ static ren_status read_model(const ren__study_config *config, const json_t *valu
     *model = name ? ren__study_find_model(config, name) : -1;
     if (*model >= 0) return REN_OK;
     if (!name) return ren__error(REN_E_FORMAT, "compare: \"%s\" must be a list of names of models", key);
-    return ren__error(REN_E_FORMAT,
-                      "compare: \"%s\": there is no model \"%s\"; a mixture's name, or an expert with its region as in "
-                      "%s",
-                      key, ren__quote(name, quoted, sizeof quoted), config->model[0].name);
+    return ren__error(
+        REN_E_FORMAT,
+        "compare: \"%s\": there is no model \"%s\"; a mixture's or baseline's name, or an expert with its "
+        "region as in %s",
+        key, ren__quote(name, quoted, sizeof quoted), config->model[0].name);
 }
 
 static ren_status read_primary(ren__study_config *config, const json_t *list) {
@@ -250,7 +278,7 @@ out:
 /* What all others are compared with. */
 static int32_t reference(const ren__study_config *config) {
     if (config->primary[0] >= 0) return config->primary[0];
-    return config->mixture_count > 0 ? config->expert_count * config->region_count : -1;
+    return config->mixture_count > 0 ? ren__study_first_mixture(config) : -1;
 }
 
 static ren_status read_others(ren__study_config *config, const json_t *given) {

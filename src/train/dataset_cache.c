@@ -7,7 +7,7 @@
 
 #include "format/safetensors.h"
 
-enum { BOX_NUMBERS = 7, BOX_ROWS = REN_REGION_COUNT + 1, MOST_TENSORS = 6 };
+enum { BOX_NUMBERS = 7, BOX_ROWS = REN__PLACES + 1, MOST_TENSORS = 6 };
 
 static int64_t cell_at(const int64_t size[3], int64_t d, int64_t h, int64_t w) {
     return (d * size[1] + h) * size[2] + w;
@@ -107,7 +107,7 @@ ren_status ren__prepared_write(const ren_scan *scan, const char *path, const cha
         copy_box(scan->preset.size, &box, sizeof *label, scan->label, label, 1);
     }
     put_box(boxes[0], &box, (int64_t)cells);
-    for (int r = 0; r < REN_REGION_COUNT; r++)
+    for (int r = 0; r < REN__PLACES; r++)
         put_box(boxes[1 + r], &scan->box[r], scan->voxels[r]);
     const int64_t shape[3] = { e[0] - b[0], e[1] - b[1], e[2] - b[2] };
     const ren__tensor_source tensors[MOST_TENSORS + 1] = {

@@ -6,7 +6,7 @@
 #include "volume/scan.h"
 
 /* Raised whenever the preparation of scans or this file's layout changes: old files are then left alone. */
-enum { REN__PREPARED_VERSION = 1 };
+enum { REN__PREPARED_VERSION = 2 };
 
 /* Stores a prepared scan without loss: the box of the cells that differ from the first one, and the first one. `key` is
  * what ren__prepared_read must be given. Atomic. */

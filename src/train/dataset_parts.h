@@ -23,7 +23,7 @@ typedef struct ren__dataset_entry {
     uint64_t patient_hash;
     char key[REN__DATASET_KEY_SIZE]; /* name of the prepared file; "" until needed */
     ren_scan *scan;                  /* held; NULL: in the cache folder, or not prepared yet */
-    ren__patch *patch[REN_REGION_COUNT];
+    ren__patch *patch[REN__PLACES];
 } ren__dataset_entry;
 
 struct ren_dataset {

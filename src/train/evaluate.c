@@ -59,7 +59,7 @@ static ren_status predict_expert(const fold_work *work, int32_t model) {
     ren__evaluation *evaluation = work->evaluation;
     const ren_study *study = evaluation->study;
     const ren__study_config *config = study->config;
-    const int32_t singles = config->expert_count * config->region_count;
+    const int32_t singles = ren__study_first_mixture(config);
     double *to = work->probability + (size_t)model * (size_t)work->count;
     ren_expert *expert = NULL;
     ren_scan *scan = NULL;
@@ -137,7 +137,7 @@ static ren_status predict_fold(ren__evaluation *evaluation, int32_t index, ren__
     ren_context *context = evaluation->context;
     const ren_study *study = evaluation->study;
     const ren__study_config *config = study->config;
-    const size_t singles = (size_t)config->expert_count * (size_t)config->region_count;
+    const size_t singles = (size_t)ren__study_first_mixture(config);
     fold_work work = { .evaluation = evaluation, .index = index, .fold = config->run[index], .run = run };
     ren_status st = REN_OK;
 

@@ -275,7 +275,7 @@ static ren_status describe_folds(ren__evaluation *evaluation) {
 static ren_status compare_others(ren__evaluation *evaluation, ren__run *run) {
     ren_context *context = evaluation->context;
     const ren__study_config *config = evaluation->study->config;
-    const int32_t mixture = config->expert_count * config->region_count;
+    const int32_t mixture = ren__study_first_mixture(config);
     const int32_t reference = config->primary[0] >= 0 ? config->primary[0] : mixture;
     double *p = NULL;
     ren_status st = REN_OK;

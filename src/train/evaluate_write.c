@@ -86,8 +86,9 @@ static ren_status model_json(const ren__evaluation *evaluation, int32_t index, j
 
     REN_TRY(ren__json_append(list, object));
     REN_TRY(ren__json_set(object, "name", json_string(model->name)));
-    REN_TRY(ren__json_set(object, "kind", json_string(model->mixture >= 0 ? "mixture" : "expert")));
+    REN_TRY(ren__json_set(object, "kind", json_string(ren__study_model_kind(model))));
     REN_TRY(ren__json_set(object, "expert", json_string(config->expert[model->expert].name)));
+    REN_TRY(ren__json_set(object, "architecture", json_string(config->expert[model->expert].net->name)));
     if (model->mixture >= 0) {
         const ren__gate_entry *gate = &config->gate[config->mixture[model->mixture].gate];
         REN_TRY(ren__json_set(object, "gate", json_string(gate->name)));
@@ -206,7 +207,7 @@ static void row_begin(const ren__evaluation *evaluation, int32_t model, int32_t 
     const ren__study_model *of = &evaluation->study->config->model[model];
 
     ren__csv_add(text, of->name, 0);
-    ren__text_addf(text, "%s,%s,%s", of->mixture >= 0 ? "mixture" : "expert", unit_names[unit], fold);
+    ren__text_addf(text, "%s,%s,%s", ren__study_model_kind(of), unit_names[unit], fold);
 }
 
 static void measured_row(const ren__measured *from, const ren__comparison *interval, ren_text *text) {

@@ -71,7 +71,7 @@ static int32_t headline(const ren__evaluation *evaluation) {
     const ren__study_config *config = evaluation->study->config;
 
     if (config->primary[0] >= 0) return config->primary[0];
-    return config->mixture_count > 0 ? config->expert_count * config->region_count : 0;
+    return config->mixture_count > 0 ? ren__study_first_mixture(config) : 0;
 }
 
 static void add_primary(const ren__evaluation *evaluation, ren_text *page) {
@@ -228,7 +228,7 @@ static void add_folds(const ren__evaluation *evaluation, ren_text *page) {
 
 /* ----------------------------------------------------------------------------------------------------- pictures */
 
-/* The primary pair, then mixtures. */
+/* The primary pair, then mixtures and baselines: what has seen all that there is to see. */
 static int32_t plotted(const ren__evaluation *evaluation, int32_t models[REN__PLOT_SERIES]) {
     const ren__study_config *config = evaluation->study->config;
     int32_t count = 0;
@@ -236,7 +236,7 @@ static int32_t plotted(const ren__evaluation *evaluation, int32_t models[REN__PL
     models[count++] = headline(evaluation);
     if (config->primary[1] >= 0) models[count++] = config->primary[1];
     for (int32_t model = 0; model < config->model_count && count < REN__PLOT_SERIES; model++) {
-        int seen = config->model[model].mixture < 0;
+        int seen = strcmp(ren__study_model_kind(&config->model[model]), "expert") == 0;
         for (int32_t i = 0; i < count; i++)
             seen |= models[i] == model;
         if (!seen) models[count++] = model;

@@ -8,8 +8,10 @@
 #include "format/names.h"
 #include "train/study_files.h"
 
+/* What takes one image and gives its class; the mixtures that are one network take labels and gates' weights too. */
+static const char *const classifiers[] = { "cnn", "vit", "mamba", "swin_unetr" };
+
 static ren_status find_net(const json_t *entry, const char *where, const ren__net **net) {
-    static const char *const later[] = { "vit", "mamba", "swin_unetr", "region_expert", "general_moe", NULL };
     char quoted[REN__QUOTE_SIZE];
     const char *arch = NULL;
     const ren_status st = ren__get_string(entry, "arch", where, &arch);
@@ -17,14 +19,18 @@ static ren_status find_net(const json_t *entry, const char *where, const ren__ne
     if (st != REN_OK) return st;
     if (!arch) return ren__error(REN_E_FORMAT, "%s: \"arch\" is missing: the network, for instance cnn", where);
     *net = ren__net_find(arch);
-    if (*net && (*net)->training) return REN_OK;
-    for (size_t i = 0; later[i]; i++)
-        if (*net || strcmp(arch, later[i]) == 0)
-            return ren__error(REN_E_UNSUPPORTED, "%s: \"arch\": %s cannot be trained by this version of libren (%s)",
-                              where, arch, ren_version());
-    return ren__error(REN_E_FORMAT, "%s: \"arch\" is \"%s\", which is no network that libren knows; cnn is one", where,
-                      ren__quote(arch, quoted, sizeof quoted));
+    if (!*net && strcmp(arch, "region_expert") != 0 && strcmp(arch, "general_moe") != 0)
+        return ren__error(REN_E_FORMAT,
+                          "%s: \"arch\" is \"%s\", which is no network that libren knows; cnn, vit, mamba and "
+                          "swin_unetr are",
+                          where, ren__quote(arch, quoted, sizeof quoted));
+    for (size_t i = 0; i < sizeof classifiers / sizeof *classifiers; i++)
+        if (strcmp(arch, classifiers[i]) == 0) return REN_OK;
+    return ren__error(REN_E_UNSUPPORTED, "%s: \"arch\": %s cannot be trained in a study by this version of libren (%s)",
+                      where, arch, ren_version());
 }
+
+static const char unknown_key[] = "unknown key"; /* what ren__check_keys says */
 
 /* Whether the network has a setting, by building it with that one alone: for error texts only. */
 static int net_knows(ren_context *context, const ren__net *net, const char *key, json_t *value) {
@@ -34,7 +40,7 @@ static int net_knows(ren_context *context, const ren__net *net, const char *key,
 
     ren__graph_free(graph);
     json_decref(alone);
-    return st == REN_OK;
+    return st == REN_OK || ((st == REN_E_INVALID || st == REN_E_FORMAT) && !strstr(ren_error_message(), unknown_key));
 }
 
 /* The network has refused its settings: was it for a misspelt setting of the training? Then that is the better answer;
@@ -78,29 +84,70 @@ static ren_status set_input_size(const ren_preset *preset, json_t *network, cons
     return ren__json_set(network, "input_size", wanted);
 }
 
-/* Healthy or ILD. */
-static ren_status check_classes(const ren__graph *graph, const char *where) {
-    const ren__shape *logits = ren__graph_shape(graph, ren__graph_find_output(graph, "logits"));
+/* A grid of patches leaves no cell of the image out: the published networks would pass over the rest in silence. */
+static ren_status check_patches(const ren_preset *preset, const ren__expert_entry *expert, const char *where) {
+    int64_t patch[3] = { 8, 8, 8 };
 
-    if (logits->dim[1] == 2) return REN_OK;
+    if (strcmp(expert->net->name, "vit") != 0 && strcmp(expert->net->name, "mamba") != 0) return REN_OK;
+    const ren_status st = ren__net_sizes(expert->network, "patch_size", patch);
+    if (st != REN_OK) return REN_OK; /* the network says it better */
+    for (int axis = 0; axis < 3; axis++)
+        if (preset->size[axis] % patch[axis] != 0)
+            return ren__error(REN_E_FORMAT,
+                              "%s: \"patch_size\": patches of %d do not divide the preset's size of %d: change one of "
+                              "them",
+                              where, (int)patch[axis], (int)preset->size[axis]);
+    return REN_OK;
+}
+
+/* One image in, healthy or ILD out. */
+static ren_status check_ends(const ren__graph *graph, const char *where) {
+    const ren__value image = ren__graph_find_input(graph, "x"), logits = ren__graph_find_output(graph, "logits");
+
+    if (image == REN__NONE || ren__graph_shape(graph, image)->dim[4] != 1)
+        return ren__error(REN_E_FORMAT, "%s: \"in_channels\" must be 1: a scan is one image", where);
+    if (logits == REN__NONE)
+        return ren__error(
+            REN_E_FORMAT,
+            "%s: with \"out_channels\" and no \"classes\" the network makes a map: leave \"out_channels\" "
+            "out",
+            where);
+    if (ren__graph_shape(graph, logits)->dim[1] == 2) return REN_OK;
     return ren__error(REN_E_FORMAT, "%s: \"classes\" must be 2: the labels are 0 and 1", where);
 }
 
-static ren_status check_network(ren_context *context, const json_t *entry, const ren__expert_entry *expert,
-                                const char *where) {
+/* Plans a training step, whose demands are higher than a prediction's: SwinUNETR's innermost map is one voxel of an
+ * image of 32, which has no variance. */
+static ren_status check_training(const ren_preset *preset, const ren__graph *graph, int64_t batch, const char *where) {
+    size_t bytes;
+    const ren_status st = ren__session_measure(graph, REN__TRAIN, &bytes);
+
+    if (st != REN_E_INVALID) return st;
+    char refusal[256];
+    snprintf(refusal, sizeof refusal, "%s", ren_error_message());
+    return ren__error(REN_E_FORMAT, "%s: cannot be trained on images of %d x %d x %d in batches of %d: %s", where,
+                      (int)preset->size[0], (int)preset->size[1], (int)preset->size[2], (int)batch, refusal);
+}
+
+static ren_status check_network(ren_context *context, const json_t *entry, const ren_preset *preset,
+                                const ren__expert_entry *expert, const char *where) {
     ren__graph *graph = NULL;
-    ren_status st = ren__net_graph(context, expert->net, expert->network, 2, NULL, &graph);
+    const int64_t batch = expert->settings.batch;
+    ren_status st = ren__net_graph(context, expert->net, expert->network, batch, NULL, &graph);
 
     if (st == REN_OK) {
-        st = check_classes(graph, where);
+        st = check_ends(graph, where);
+        if (st == REN_OK) st = check_training(preset, graph, batch, where);
         ren__graph_free(graph);
         return st;
     }
     if (st == REN_E_MEMORY || st == REN_E_LIMIT) return st;
     char refusal[512];
     snprintf(refusal, sizeof refusal, "%s", ren_error_message());
-    const ren_status better = explain_refusal(context, entry, expert, where);
-    return better != REN_OK ? better : ren__error(st, "%s: %s", where, refusal);
+    const int unexplained = strstr(refusal, unknown_key) && !strstr(refusal, "did you mean");
+    const ren_status better = unexplained ? explain_refusal(context, entry, expert, where) : REN_OK;
+    if (better != REN_OK) return better;
+    return ren__error(st == REN_E_INVALID ? REN_E_FORMAT : st, "%s: %s", where, refusal);
 }
 
 ren_status ren__expert_entry_read(ren_context *context, const json_t *entry, const ren_preset *preset,
@@ -111,7 +158,8 @@ ren_status ren__expert_entry_read(ren_context *context, const json_t *entry, con
     REN_TRY(find_net(entry, where, &made.net));
     REN_TRY(ren__train_settings_read(entry, made.net, where, &made.settings, &made.network));
     REN_TRY(set_input_size(preset, made.network, where));
-    REN_TRY(check_network(context, entry, &made, where));
+    REN_TRY(check_patches(preset, &made, where));
+    REN_TRY(check_network(context, entry, preset, &made, where));
     *out = made;
     made.network = NULL;
 out:

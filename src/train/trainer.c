@@ -415,7 +415,7 @@ static ren_status set_up(trainer *t) {
     const int64_t *size = ren__dataset_preset(t->task->dataset)->size;
     const int64_t batch = t->settings->batch;
 
-    if (t->task->region < 0 || t->task->region >= REN_REGION_COUNT)
+    if (t->task->region < 0 || t->task->region >= REN__PLACES)
         REN_FAIL(REN_E_INVALID, "training: %d is no region", (int)t->task->region);
     if (batch < 1 || t->settings->epochs < 1) REN_FAIL(REN_E_INVALID, "training: epochs and batch must be 1 or more");
     t->inference_batch = batch < t->task->validation_count ? batch : t->task->validation_count;

@@ -280,7 +280,7 @@ static void measure_regions(ren_scan *scan) {
         for (cell[1] = 0; cell[1] < size[1]; cell[1]++)
             for (cell[2] = 0; cell[2] < size[2]; cell[2]++, lobe++) {
                 if (!*lobe) continue;
-                for (int region = 0; region < REN_REGION_COUNT; region++)
+                for (int region = 0; region < REN__PLACES; region++)
                     if (ren__region_lobes(region) >> (*lobe - 1) & 1U)
                         grow_box(&scan->box[region], cell, scan->voxels[region]++);
             }

@@ -10,13 +10,16 @@ enum { LARGEST_SIZE = 512 };
 static const double smallest_spacing = 0.25, largest_spacing = 10.0;
 
 const char *ren_region_name(int32_t region) {
-    static const char *const names[REN_REGION_COUNT] = { "LUL", "LLL", "RUL", "RML", "RLL", "left_lung", "right_lung" };
-    return region >= 0 && region < REN_REGION_COUNT ? names[region] : NULL;
+    static const char *const names[REN__PLACES] = { "LUL", "LLL",       "RUL",        "RML",
+                                                    "RLL", "left_lung", "right_lung", "lungs" };
+    return region >= 0 && region < REN__PLACES ? names[region] : NULL;
 }
 
 uint32_t ren__region_lobes(int32_t region) {
     if (region == REN_REGION_LEFT_LUNG) return 1U << REN_REGION_LUL | 1U << REN_REGION_LLL;
     if (region == REN_REGION_RIGHT_LUNG) return 1U << REN_REGION_RUL | 1U << REN_REGION_RML | 1U << REN_REGION_RLL;
+    if (region == REN_REGION_LUNGS)
+        return ren__region_lobes(REN_REGION_LEFT_LUNG) | ren__region_lobes(REN_REGION_RIGHT_LUNG);
     return region >= 0 && region < REN_REGION_LEFT_LUNG ? 1U << region : 0U;
 }
 

@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "volume/volume.h"
 
+enum { REN__PLACES = REN_REGION_LUNGS + 1 }; /* the seven regions, and both lungs */
+
 typedef struct ren__box {
     int64_t begin[3], end[3]; /* half open; empty: all 0 */
 } ren__box;
@@ -18,8 +20,8 @@ struct ren_scan {
     float *label;         /* preset `paper`: area-averaged label; else NULL */
     uint8_t *lobe;        /* label of each cell, 0..5 (paper: where the average is exactly k) */
     double affine[16];    /* of the grid: cell (d, h, w) to RAS mm */
-    ren__box box[REN_REGION_COUNT];
-    int64_t voxels[REN_REGION_COUNT];
+    ren__box box[REN__PLACES];
+    int64_t voxels[REN__PLACES];
     ren_text *warnings; /* each ends in a zero byte */
     int32_t warning_count;
 };

@@ -318,8 +318,8 @@ static ren_status test_option_refusals(ren_context *context) {
     options.arch = "resnet";
     CHECK_FAILS(ren_expert_create(context, &options, &expert), REN_E_NOT_FOUND, "resnet");
     options.arch = "cnn";
-    options.region = 7;
-    CHECK_FAILS(ren_expert_create(context, &options, &expert), REN_E_INVALID, "7");
+    options.region = 8;
+    CHECK_FAILS(ren_expert_create(context, &options, &expert), REN_E_INVALID, "8");
     options.region = 0;
     options.preset = &other;
     CHECK_FAILS(ren_expert_create(context, &options, &expert), REN_E_INVALID, "24 x 24 x 24");

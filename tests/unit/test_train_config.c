@@ -180,7 +180,8 @@ static ren_status test_unknown_keys(ren_context *context) {
 static ren_status test_what_later_versions_have(ren_context *context) {
     static const mistake mistakes[] = {
         { HEAD "experts:\n- {name: m, arch: general_moe}\n", REN_E_UNSUPPORTED, "experts[0]: \"arch\": general_moe" },
-        { BODY "baselines:\n- {name: swin, arch: swin_unetr}\n", REN_E_UNSUPPORTED, "baselines" },
+        { HEAD "experts:\n- {name: m, arch: gating_vit}\n", REN_E_UNSUPPORTED, "experts[0]: \"arch\": gating_vit" },
+        { BODY "baselines:\n- {name: m, arch: moe_swin_unetr}\n", REN_E_UNSUPPORTED, "baselines[0]: \"arch\"" },
         { HEAD EXPERT "gates:\n- {name: g, source: radiomics}\n", REN_E_UNSUPPORTED,
           "gates[0]: \"source\": radiomics" },
         { HEAD EXPERT "gates:\n- {name: g, source: features}\n", REN_E_UNSUPPORTED, "features" },
@@ -221,10 +222,74 @@ static ren_status test_wrong_values(ren_context *context) {
     return expect_all(context, mistakes, COUNT(mistakes));
 }
 
+#define SIZED(size, network)                                                                                           \
+    "study: s\ndata: {root: /nowhere, preset: {size: " size "}}\nexperts:\n- {name: e, " network "}\n"
+
+/* What does not fit is refused before anything is trained. */
+static ren_status test_sizes_that_do_not_fit(ren_context *context) {
+    static const mistake mistakes[] = {
+        { SIZED("[20, 16, 16]", "arch: vit"), REN_E_FORMAT, "patches of 8 do not divide the preset's size of 20" },
+        { SIZED("16", "arch: mamba, patch_size: [4, 5, 4]"), REN_E_FORMAT, "patches of 5 do not divide" },
+        { SIZED("16", "arch: vit, patch_size: 4"), REN_E_FORMAT, "patch_size: a list of three numbers" },
+        { SIZED("16", "arch: vit, embed_dim: 30"), REN_E_FORMAT, "experts[0]: " },
+        { SIZED("48", "arch: swin_unetr"), REN_E_FORMAT, "an input axis of 48 is no multiple of 32" },
+        { SIZED("32", "arch: swin_unetr, feature_size: 12"), REN_E_FORMAT,
+          "cannot be trained on images of 32 x 32 x 32 in batches of 1: instance_norm" },
+        { SIZED("[64, 32, 32]", "arch: swin_unetr, out_channels: 3"), REN_E_FORMAT, "the network makes a map" },
+        { SIZED("[64, 32, 32]", "arch: swin_unetr, in_channels: 2"), REN_E_FORMAT, "\"in_channels\" must be 1" },
+        { SIZED("[64, 32, 32]", "arch: swin_unetr, feature_sise: 12"), REN_E_FORMAT, "did you mean \"feature_size\"?" },
+        { SIZED("16", "arch: vit, embed_dims: 12"), REN_E_FORMAT, "unknown key \"embed_dims\"" },
+        { SIZED("4", "arch: cnn"), REN_E_FORMAT, "whole numbers from 8 to 512" },
+    };
+
+    return expect_all(context, mistakes, COUNT(mistakes));
+}
+
+static ren_status test_baselines(ren_context *context) {
+    static const char text[] =
+        "study: s\ndata: {root: /nowhere, preset: {size: [32, 32, 64]}}\nregions: 2\nexperts:\n"
+        "- {name: a, arch: vit, patch_size: [8, 16, 8], embed_dim: 16, n_layers: 2, n_heads: 2, mlp_ratio: 2}\n"
+        "- {name: b, arch: mamba, d_model: 16, d_state: 4, d_conv: 3, expand: 1, n_layers: 1}\n"
+        "baselines:\n- {name: swin, arch: swin_unetr, feature_size: 12, window_size: [4, 4, 4]}\n"
+        "- {name: whole, arch: cnn}\n"
+        "gates:\n- {name: g, source: uniform}\nmixtures:\n- {name: ren, experts: b, gate: g}\n"
+        "compare: {primary: [ren, swin]}\n";
+    static const char *const names[] = { "a.left_lung", "a.right_lung", "b.left_lung", "b.right_lung",
+                                         "swin",        "whole",        "ren" };
+    ren_status st = REN_OK;
+    ren__study_config *config = NULL, *again = NULL;
+
+    REN_TRY(resolve(context, text, &config));
+    CHECK_INT(config->expert_count, 2);
+    CHECK_INT(config->baseline_count, 2);
+    CHECK_INT(config->model_count, (int)COUNT(names));
+    for (int32_t i = 0; i < config->model_count; i++)
+        CHECK_TEXT(config->model[i].name, names[i]);
+    CHECK_INT(ren__study_first_mixture(config), 6);
+    CHECK_INT(config->model[4].region, REN_REGION_LUNGS);
+    CHECK_TEXT(ren__study_model_kind(&config->model[3]), "expert");
+    CHECK_TEXT(ren__study_model_kind(&config->model[4]), "baseline");
+    CHECK_TEXT(ren__study_model_kind(&config->model[6]), "mixture");
+    CHECK_TEXT(config->expert[config->model[4].expert].net->name, "swin_unetr");
+    CHECK_INT(config->expert[0].settings.batch, 2);
+    CHECK_INT(config->expert[2].settings.batch, 1);
+    CHECK_INT(config->primary[0], 6);
+    CHECK_INT(config->primary[1], 4);
+    CHECK_INT(config->other_count, 5);
+    REN_TRY(ren__study_config_resolve(context, config->tree, "/tmp", &again));
+    CHECK(json_equal(config->tree, again->tree));
+out:
+    ren__study_config_free(config);
+    ren__study_config_free(again);
+    return st;
+}
+
 static ren_status test_wrong_references(ren_context *context) {
     static const mistake mistakes[] = {
         { HEAD "experts:\n- {name: a, arch: cnn}\n- {name: a, arch: cnn}\n", REN_E_FORMAT,
-          "experts[1]: another expert or mixture is called \"a\" too" },
+          "experts[1]: another expert, baseline or mixture is called \"a\" too" },
+        { BODY "baselines:\n- {name: cnn, arch: vit}\n", REN_E_FORMAT, "baselines[0]: another" },
+        { BODY "baselines:\n- {name: ren, arch: vit}\n", REN_E_FORMAT, "mixtures[0]: another" },
         { HEAD EXPERT "gates:\n- {name: g, source: uniform}\nmixtures:\n- {name: cnn, experts: cnn, gate: g}\n",
           REN_E_FORMAT, "mixtures[0]: another" },
         { HEAD EXPERT "gates:\n- {name: g, source: uniform}\n- {name: g, source: uniform}\n", REN_E_FORMAT,
@@ -258,4 +323,5 @@ out:
 
 TEST_MAIN(CASE(test_defaults), CASE(test_all_settings), CASE(test_resolved_form_is_fixed),
           CASE(test_first_difference_is_named), CASE(test_unknown_keys), CASE(test_what_later_versions_have),
-          CASE(test_wrong_values), CASE(test_wrong_references), CASE(test_read_names_the_file))
+          CASE(test_wrong_values), CASE(test_sizes_that_do_not_fit), CASE(test_baselines), CASE(test_wrong_references),
+          CASE(test_read_names_the_file))

@@ -350,7 +350,7 @@ typedef struct refusal {
 
 static ren_status test_settings_are_checked(ren_context *context) {
     static const refusal cases[] = {
-        { NULL, NULL, 7, REN_E_INVALID, "no region has the number 7" },
+        { NULL, NULL, 8, REN_E_INVALID, "no region has the number 8" },
         { NULL, NULL, -1, REN_E_INVALID, "no region has the number -1" },
         { "resnet", NULL, 0, REN_E_FORMAT, "\"resnet\"" },
         { "general_moe", NULL, 0, REN_E_UNSUPPORTED, "general_moe" },

@@ -169,7 +169,7 @@ static ren_status test_prepared_volumes(ren_context *context) {
     REN_TRY(make_pair(context, &p));
     REN_TRY(make_scan(context, &p, REN_PRESET_LUNG, &scan));
     REN_TRY(ren_scan_image(scan, &image));
-    CHECK_FAILS(ren_scan_region(scan, 7, &region), REN_E_INVALID, "region");
+    CHECK_FAILS(ren_scan_region(scan, 8, &region), REN_E_INVALID, "region");
     REN_TRY(ren_scan_region(scan, REN_REGION_RLL, &region));
     ren_scan_free(scan);
     scan = NULL; /* the volumes hold what they need */

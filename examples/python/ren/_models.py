@@ -65,7 +65,7 @@ class Expert(Handle):
 
     @property
     def region(self) -> str:
-        return REGIONS[lib.ren_expert_region(self.pointer)]
+        return lib.ren_region_name(lib.ren_expert_region(self.pointer)).decode()
 
     @property
     def classes(self) -> int:

@@ -51,7 +51,7 @@ def _release(user: Optional[int], _: Optional[int]) -> None:
 
 def region_index(region: Union[int, str]) -> int:
     if isinstance(region, str):
-        return choose(region, {name: i for i, name in enumerate(REGIONS)}, "region")
+        return choose(region, {name: i for i, name in enumerate((*REGIONS, "lungs"))}, "region")
     return int(region)
 
 
