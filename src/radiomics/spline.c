@@ -11,7 +11,7 @@
 #include "radiomics/sampler.h"
 #include "radiomics/spline_rows.h"
 
-enum { WIDTH = REN__SPLINE_WIDTH, ROWS = 16, RING = 4, ROWS_MAX = 4 * ROWS };
+enum { WIDTH = REN__SPLINE_WIDTH, ROWS = 16, RING = 4, ROWS_MAX = 4 * ROWS, LINE = 8 };
 
 /* Samples that are neighbours along x, for all rows. */
 typedef struct block {
@@ -82,17 +82,27 @@ static void begin_column(const spline_job *job, const block *at, int64_t first, 
     }
 }
 
-/* The column's rows of plane z. */
+/* The row's part that the block takes from, on its way into the cache. */
+static void prefetch(const double *row, const block *at) {
+    for (int i = 0; i < WIDTH; i += LINE)
+        __builtin_prefetch(row + at->index[0][i]);
+    __builtin_prefetch(row + at->index[3][WIDTH - 1]);
+}
+
+/* The column's rows of plane z. They lie too far apart for the processor to guess the next ones: the next plane's are
+ * asked for while this one's samples are computed. */
 static void gather(const spline_job *job, const block *at, int64_t z, scratch *s) {
     const ren__source *from = job->from;
-    const int64_t slot = z % RING;
+    const int64_t slot = z % RING, size = from->shape[0] * from->shape[1];
     if (s->plane[slot] == z) return;
+    const double *plane = from->values + (z - from->begin[2]) * size - from->begin[1] * from->shape[0];
+    const int next = z + 1 < from->begin[2] + from->shape[2];
     for (int r = 0; r < s->row_count; r++) {
-        const double *row =
-            from->values + ((z - from->begin[2]) * from->shape[1] + s->rows[r] - from->begin[1]) * from->shape[0];
+        const double *row = plane + s->rows[r] * from->shape[0];
         for (int t = 0; t < 4; t++)
             for (int i = 0; i < WIDTH; i++)
                 s->taps[slot][r][t][i] = row[at->index[t][i]];
+        if (next) prefetch(row + size, at);
     }
     s->plane[slot] = z;
 }

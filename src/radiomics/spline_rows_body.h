@@ -19,23 +19,33 @@ enum { VECTORS = 4 };
 
 typedef double lanes __attribute__((vector_size(8 * LANES)));
 
+/* Sums in an array would go through memory each time. */
+#define ADD(sum, v)                                                                                                    \
+    do {                                                                                                               \
+        lanes by, coefficient;                                                                                         \
+        memcpy(&by, weight + (v)*LANES, sizeof by);                                                                    \
+        memcpy(&coefficient, tap + (v)*LANES, sizeof coefficient);                                                     \
+        (sum) += by * z * coefficient;                                                                                 \
+    } while (0)
+
 void REN__SPLINE_NAME(const ren__spline_weights *weights, const ren__spline_taps *const rows[16],
                       const double along_z[4], double out[REN__SPLINE_WIDTH]) {
     for (int at = 0; at < REN__SPLINE_WIDTH; at += VECTORS * LANES) {
-        lanes sum[VECTORS] = { { 0 } };
+        lanes first = { 0 }, second = { 0 }, third = { 0 }, fourth = { 0 };
         for (int row = 0; row < 16; row++) {
             const double z = along_z[row / 4];
+#pragma GCC unroll 4
             for (int t = 0; t < 4; t++) {
                 const double *weight = (*weights)[4 * (row % 4) + t] + at, *tap = (*rows[row])[t] + at;
-#pragma GCC unroll 4
-                for (int v = 0; v < VECTORS; v++) {
-                    lanes by, coefficient;
-                    memcpy(&by, weight + v * LANES, sizeof by);
-                    memcpy(&coefficient, tap + v * LANES, sizeof coefficient);
-                    sum[v] += by * z * coefficient;
-                }
+                ADD(first, 0);
+                ADD(second, 1);
+                ADD(third, 2);
+                ADD(fourth, 3);
             }
         }
-        memcpy(out + at, sum, sizeof sum);
+        memcpy(out + at, &first, sizeof first);
+        memcpy(out + at + LANES, &second, sizeof second);
+        memcpy(out + at + 2 * LANES, &third, sizeof third);
+        memcpy(out + at + 3 * LANES, &fourth, sizeof fourth);
     }
 }
