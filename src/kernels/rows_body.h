@@ -89,25 +89,47 @@ static float exponentials(float *row, int64_t count, float scale, const float *b
     return sum;
 }
 
-static void normalise_slope(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift,
-                            float slope, float *y) {
+enum { ROWS_A_PARTIAL = 64, CHANNELS_AT_ONCE = 64 };
+
+static void moments(const float *x, int64_t rows, int64_t channels, const float *pivot, double *sum, double *square) {
+    for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
+        const int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
+        double s[CHANNELS_AT_ONCE] = { 0 }, q[CHANNELS_AT_ONCE] = { 0 };
+        for (int64_t r = 0; r < rows; r++) {
+            const float *row = x + r * channels + c0;
+#pragma omp simd
+            for (int64_t c = 0; c < n; c++) {
+                const double d = (double)row[c] - (double)pivot[c0 + c];
+                s[c] += d;
+                q[c] += d * d;
+            }
+        }
+        for (int64_t c = 0; c < n; c++) {
+            sum[c0 + c] += s[c];
+            square[c0 + c] += q[c];
+        }
+    }
+}
+
+static void normalise_slope(const float *x, int64_t rows, int64_t channels, const ren__centre *centre, float slope,
+                            float *y) {
+    const float *mean = centre->mean, *rest = centre->rest, *scale = centre->scale;
     for (int64_t r = 0; r < rows; r++) {
         const float *from = x + r * channels;
         float *to = y + r * channels;
 #pragma omp simd
         for (int64_t c = 0; c < channels; c++) {
-            const float v = REN_MADD(scale[c], from[c], shift[c]);
+            const float v = ((from[c] - mean[c]) - rest[c]) * scale[c];
             to[c] = v > 0 ? v : slope * v;
         }
     }
 }
 
-enum { ROWS_A_PARTIAL = 64, CHANNELS_AT_ONCE = 64 };
-
-static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t channels, const float *scale,
-                       const float *shift, float slope, double *sum, double *product) {
+static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t channels, const ren__centre *centre,
+                       float slope, double *sum, double *product) {
     for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
         const int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
+        const float *mean = centre->mean + c0, *rest = centre->rest + c0, *scale = centre->scale + c0;
         for (int64_t r0 = 0; r0 < rows; r0 += ROWS_A_PARTIAL) {
             const int64_t end = r0 + ROWS_A_PARTIAL < rows ? r0 + ROWS_A_PARTIAL : rows;
             float s[CHANNELS_AT_ONCE] = { 0 }, p[CHANNELS_AT_ONCE] = { 0 };
@@ -115,7 +137,7 @@ static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t ch
                 const float *row = x + r * channels + c0, *gradient = dy + r * channels + c0;
 #pragma omp simd
                 for (int64_t c = 0; c < n; c++) {
-                    const float v = REN_MADD(scale[c0 + c], row[c], shift[c0 + c]);
+                    const float v = ((row[c] - mean[c]) - rest[c]) * scale[c];
                     const float g = v > 0 ? gradient[c] : slope * gradient[c];
                     s[c] += g;
                     p[c] = REN_MADD(g, v, p[c]);
@@ -129,14 +151,15 @@ static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t ch
     }
 }
 
-static void slope_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const float *scale,
-                           const float *shift, float slope, const float *a, const float *b, float *dx) {
+static void slope_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const ren__centre *centre,
+                           float slope, const float *a, const float *b, float *dx) {
+    const float *mean = centre->mean, *rest = centre->rest, *scale = centre->scale;
     for (int64_t r = 0; r < rows; r++) {
         const float *row = x + r * channels, *gradient = dy + r * channels;
         float *to = dx + r * channels;
 #pragma omp simd
         for (int64_t c = 0; c < channels; c++) {
-            const float v = REN_MADD(scale[c], row[c], shift[c]);
+            const float v = ((row[c] - mean[c]) - rest[c]) * scale[c];
             const float g = v > 0 ? gradient[c] : slope * gradient[c];
             to[c] = scale[c] * (g - a[c] - v * b[c]);
         }
@@ -144,5 +167,5 @@ static void slope_backward(const float *x, const float *dy, int64_t rows, int64_
 }
 
 const ren__rows REN__ROWS_TABLE = {
-    layer_norm, layer_norm_backward, exponentials, normalise_slope, slope_sums, slope_backward,
+    layer_norm, layer_norm_backward, exponentials, moments, normalise_slope, slope_sums, slope_backward,
 };

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "kernels/rows.h"
-#include "kernels/vector.h"
 #include "ops/internal.h"
 
 enum { ELEMENTS_A_CHUNK = 1 << 16 };
@@ -21,9 +20,9 @@ typedef struct norm_job {
     const ren__step *step;
     int64_t batch, voxels, channels, grain, chunks; /* chunks of a sample */
     float slope;
-    float *inverse, *shift; /* v = x inverse + shift, batch x channels, saved */
-    double *sums;           /* by sample and chunk: C sums, C squares or products */
-    float *a, *b;           /* batch x channels */
+    float *mean, *rest, *inverse; /* v = (x - mean - rest) inverse, batch x channels, saved */
+    double *sums;                 /* by sample and chunk: C sums, C squares or products */
+    float *a, *b;                 /* batch x channels */
 } norm_job;
 
 static ren_status infer(const ren__graph *graph, const ren__node *node, ren__shape *output) {
@@ -39,8 +38,9 @@ static norm_job job_of(const ren__step *step) {
     j.grain = j.channels < ELEMENTS_A_CHUNK ? ELEMENTS_A_CHUNK / j.channels : 1;
     j.chunks = (j.voxels + j.grain - 1) / j.grain;
     j.slope = ((const norm_node *)step->node->options)->slope;
-    j.inverse = step->saved;
-    j.shift = j.inverse + j.batch * j.channels;
+    j.mean = step->saved;
+    j.rest = j.mean + j.batch * j.channels;
+    j.inverse = j.rest + j.batch * j.channels;
     j.sums = step->scratch;
     j.a = (float *)(j.sums + 2 * j.batch * j.chunks * j.channels);
     j.b = j.a + j.batch * j.channels;
@@ -51,7 +51,7 @@ static ren_status plan(ren__step *step) {
     const norm_job j = job_of(step);
     if (step->training && j.voxels < 2)
         return ren__error(REN_E_INVALID, "instance_norm: training needs more than one voxel a sample");
-    step->saved_bytes = 2 * (size_t)(j.batch * j.channels) * sizeof(float);
+    step->saved_bytes = 3 * (size_t)(j.batch * j.channels) * sizeof(float);
     step->scratch_bytes = 2 * (size_t)(j.batch * j.channels) * ((size_t)j.chunks * sizeof(double) + sizeof(float));
     return REN_OK;
 }
@@ -68,6 +68,11 @@ static double *cleared_sums(const norm_job *j, int64_t item) {
     double *sums = j->sums + item * 2 * j->channels;
     memset(sums, 0, 2 * (size_t)j->channels * sizeof *sums);
     return sums;
+}
+
+static ren__centre centre_of(const norm_job *j, int64_t sample) {
+    const int64_t at = sample * j->channels;
+    return (ren__centre){ j->mean + at, j->rest + at, j->inverse + at };
 }
 
 /* The chunks' sums of one sample, in their order. */
@@ -88,16 +93,16 @@ static void moments_chunk(void *argument, int64_t begin, int64_t end, int32_t th
     for (int64_t item = begin; item < end; item++) {
         int64_t sample, count, at = chunk_at(j, item, &sample, &count);
         double *sums = cleared_sums(j, item);
-        ren__vector_for(j->step->context)
-            ->moments(j->step->input[0] + at, count, j->channels, j->shift + sample * j->channels, sums,
+        ren__rows_for(j->step->context)
+            ->moments(j->step->input[0] + at, count, j->channels, j->mean + sample * j->channels, sums,
                       sums + j->channels);
     }
 }
 
-/* Differences are taken from the sample's first voxel (kept in `shift` until the sums are there): sums stay small. */
+/* Differences are taken from the sample's first voxel (kept in `mean` until the sums are there): sums stay small. */
 static void statistics(norm_job *j) {
     for (int64_t sample = 0; sample < j->batch; sample++)
-        memcpy(j->shift + sample * j->channels, j->step->input[0] + sample * j->voxels * j->channels,
+        memcpy(j->mean + sample * j->channels, j->step->input[0] + sample * j->voxels * j->channels,
                (size_t)j->channels * sizeof(float));
     ren__parallel_for(j->step->context, j->step->run, j->batch * j->chunks, 1, moments_chunk, j);
     for (int64_t i = 0; i < j->batch * j->channels; i++) {
@@ -105,8 +110,10 @@ static void statistics(norm_job *j) {
         gather(j, i / j->channels, i % j->channels, &sum, &square);
         const double offset = sum / (double)j->voxels, variance = square / (double)j->voxels - offset * offset;
         const double inverse = 1.0 / sqrt((variance > 0 ? variance : 0) + REN__NORM_EPSILON);
+        const double mean = (double)j->mean[i] + offset;
         j->inverse[i] = (float)inverse;
-        j->shift[i] = (float)(-((double)j->shift[i] + offset) * inverse);
+        j->mean[i] = (float)mean;
+        j->rest[i] = (float)(mean - (double)j->mean[i]);
     }
 }
 
@@ -115,9 +122,9 @@ static void normalise_chunk(void *argument, int64_t begin, int64_t end, int32_t 
     (void)thread;
     for (int64_t item = begin; item < end; item++) {
         int64_t sample, count, at = chunk_at(j, item, &sample, &count);
+        const ren__centre centre = centre_of(j, sample);
         ren__rows_for(j->step->context)
-            ->normalise_slope(j->step->input[0] + at, count, j->channels, j->inverse + sample * j->channels,
-                              j->shift + sample * j->channels, j->slope, j->step->output + at);
+            ->normalise_slope(j->step->input[0] + at, count, j->channels, &centre, j->slope, j->step->output + at);
     }
 }
 
@@ -136,10 +143,10 @@ static void sums_chunk(void *argument, int64_t begin, int64_t end, int32_t threa
     for (int64_t item = begin; item < end; item++) {
         int64_t sample, count, at = chunk_at(j, item, &sample, &count);
         double *sums = cleared_sums(j, item);
+        const ren__centre centre = centre_of(j, sample);
         ren__rows_for(j->step->context)
-            ->slope_sums(j->step->input[0] + at, j->step->output_gradient + at, count, j->channels,
-                         j->inverse + sample * j->channels, j->shift + sample * j->channels, j->slope, sums,
-                         sums + j->channels);
+            ->slope_sums(j->step->input[0] + at, j->step->output_gradient + at, count, j->channels, &centre, j->slope,
+                         sums, sums + j->channels);
     }
 }
 
@@ -149,10 +156,10 @@ static void gradient_chunk(void *argument, int64_t begin, int64_t end, int32_t t
     for (int64_t item = begin; item < end; item++) {
         int64_t sample, count, at = chunk_at(j, item, &sample, &count);
         const int64_t channel = sample * j->channels;
+        const ren__centre centre = centre_of(j, sample);
         ren__rows_for(j->step->context)
-            ->slope_backward(j->step->input[0] + at, j->step->output_gradient + at, count, j->channels,
-                             j->inverse + channel, j->shift + channel, j->slope, j->a + channel, j->b + channel,
-                             j->step->input_gradient[0] + at);
+            ->slope_backward(j->step->input[0] + at, j->step->output_gradient + at, count, j->channels, &centre,
+                             j->slope, j->a + channel, j->b + channel, j->step->input_gradient[0] + at);
     }
 }
 

@@ -7,28 +7,15 @@
 #include "moe/model_file.h"
 #include "nets/nets.h"
 #include "ren_tools.h"
+#include "tools/verify.h"
 
-typedef struct verification {
-    ren_context *context;
-    ren__run *run;
-    ren_text *lines;
-    ren__safetensors *io;
-    json_t *config, *loss, *zero_gradients;
-    ren__graph *graph;
-    ren__weights *weights;
-    ren__session *session;
-    double rtol, rtol_gradient, largest_gradient, worst;
-    char worst_name[128];
-    int64_t compared, missing, excess, gradients;
-} verification;
-
-static ren_status read_json(const verification *v, const char *key, json_t **out) {
+static ren_status read_json(const ren__verification *v, const char *key, json_t **out) {
     const char *text = ren__safetensors_metadata(v->io, key);
     *out = NULL;
     return text ? ren__json_parse(text, strlen(text), key, out) : REN_OK;
 }
 
-static ren_status read_tolerance(const verification *v, const char *key, double override, double *value) {
+static ren_status read_tolerance(const ren__verification *v, const char *key, double override, double *value) {
     const char *text = ren__safetensors_metadata(v->io, key);
     if (override > 0) {
         *value = override;
@@ -50,7 +37,7 @@ static ren_status without_dropout(json_t **config) {
 }
 
 /* The batch is the first axis of any input; a volume's size is that of the network unless it says otherwise. */
-static ren_status batch_size(const verification *v, int64_t *batch) {
+static ren_status batch_size(const ren__verification *v, int64_t *batch) {
     *batch = 0;
     for (size_t i = 0; i < ren__safetensors_count(v->io); i++) {
         const ren__tensor_entry *entry = ren__safetensors_at(v->io, i);
@@ -81,7 +68,7 @@ static void to_channels_last(const ren__tensor_entry *entry, const float *from, 
                 to[(b * voxels + i) * channels + c] = from[(b * channels + c) * voxels + i];
 }
 
-static ren_status read_values(verification *v, const ren__tensor_entry *entry, float **out) {
+static ren_status read_values(ren__verification *v, const ren__tensor_entry *entry, float **out) {
     ren_status st = REN_OK;
     ren_context *context = v->context;
     float *values = NULL, *turned = NULL;
@@ -99,7 +86,7 @@ out:
     return st;
 }
 
-static ren_status fill_inputs(verification *v) {
+static ren_status fill_inputs(ren__verification *v) {
     ren_status st = REN_OK;
     float *values = NULL;
     for (int32_t i = 0; i < ren__graph_input_count(v->graph) && st == REN_OK; i++) {
@@ -121,7 +108,7 @@ out:
     return st;
 }
 
-static int is_zero_gradient(const verification *v, const char *parameter) {
+static int is_zero_gradient(const ren__verification *v, const char *parameter) {
     size_t i;
     json_t *item;
     json_array_foreach(v->zero_gradients, i, item) {
@@ -131,7 +118,7 @@ static int is_zero_gradient(const verification *v, const char *parameter) {
     return 0;
 }
 
-static void report(verification *v, const char *name, double error, double relative, int bad) {
+static void report(ren__verification *v, const char *name, double error, double relative, int bad) {
     ren__text_addf(v->lines, "%-32s ", name);
     ren__text_add_number(v->lines, error, 3);
     ren__text_add(v->lines, "  ");
@@ -145,8 +132,8 @@ static void report(verification *v, const char *name, double error, double relat
     }
 }
 
-/* The rule of comparison; `ours` NULL: the tensor was not computed. A NaN or an infinity anywhere is an excess. */
-static ren_status compare(verification *v, const ren__tensor_entry *entry, const float *ours, size_t count) {
+/* A NaN or an infinity anywhere is an excess. */
+ren_status ren__verify_compare(ren__verification *v, const ren__tensor_entry *entry, const float *ours, size_t count) {
     ren_status st = REN_OK;
     float *values = NULL;
     double largest = 0, error = 0, allowed;
@@ -174,7 +161,7 @@ out:
     return st;
 }
 
-static ren_status find_largest_gradient(verification *v) {
+static ren_status find_largest_gradient(ren__verification *v) {
     for (size_t i = 0; i < ren__safetensors_count(v->io); i++) {
         const ren__tensor_entry *entry = ren__safetensors_at(v->io, i);
         float *values = NULL;
@@ -189,7 +176,7 @@ static ren_status find_largest_gradient(verification *v) {
     return REN_OK;
 }
 
-static ren_status start_session(verification *v, int32_t mode) {
+static ren_status start_session(ren__verification *v, int32_t mode) {
     ren__session_free(v->session);
     v->session = NULL;
     ren_status st = ren__session_create(v->graph, v->weights, mode, &v->session);
@@ -198,7 +185,7 @@ static ren_status start_session(verification *v, int32_t mode) {
     return st;
 }
 
-static ren_status compare_kind(verification *v, const char *prefix) {
+static ren_status compare_kind(ren__verification *v, const char *prefix) {
     size_t length = strlen(prefix);
     ren_status st = REN_OK;
     for (size_t i = 0; i < ren__safetensors_count(v->io) && st == REN_OK; i++) {
@@ -216,12 +203,12 @@ static ren_status compare_kind(verification *v, const char *prefix) {
         } else if ((ours = ren__session_output(v->session, name))) {
             count = (size_t)ren__shape_elements(ren__session_output_shape(v->session, name));
         }
-        st = compare(v, entry, ours, count);
+        st = ren__verify_compare(v, entry, ours, count);
     }
     return st;
 }
 
-static ren_status compare_everything(verification *v) {
+static ren_status compare_everything(ren__verification *v) {
     ren_status st = REN_OK;
     REN_TRY(start_session(v, REN__INFER));
     REN_TRY(compare_kind(v, "output."));
@@ -236,18 +223,10 @@ out:
     return st;
 }
 
-static ren_status open_files(verification *v, const char *arch, const char *weights_path, const char *io_path,
-                             double rtol) {
+/* The network with the recorded weights; the operator by itself has none and describes itself. */
+static ren_status open_network(ren__verification *v, const ren__net *net, const char *weights_path) {
     ren_status st = REN_OK;
     int64_t batch = 0;
-    const ren__net *net = ren__net_find(arch);
-    if (!net) return ren__error(REN_E_NOT_FOUND, "there is no architecture %s in this version", arch);
-    REN_TRY(ren__safetensors_open(v->context, io_path, &v->io));
-    REN_TRY(read_json(v, "config", &v->config));
-    REN_TRY(read_json(v, "loss", &v->loss));
-    REN_TRY(read_json(v, "zero_grad", &v->zero_gradients));
-    REN_TRY(read_tolerance(v, "rtol", rtol, &v->rtol));
-    REN_TRY(read_tolerance(v, "rtol_grad", rtol, &v->rtol_gradient));
     REN_TRY(without_dropout(&v->config));
     REN_TRY(batch_size(v, &batch));
     REN_TRY(ren__net_graph(v->context, net, v->config, batch, v->loss, &v->graph));
@@ -255,13 +234,30 @@ static ren_status open_files(verification *v, const char *arch, const char *weig
     if (weights_path)
         REN_TRY(ren__checkpoint_read(v->context, weights_path, v->weights));
     else if (ren__weights_count(v->weights))
-        REN_FAIL(REN_E_INVALID, "%s has parameters: a file of weights is needed", arch);
+        REN_FAIL(REN_E_INVALID, "%s has parameters: a file of weights is needed", net->name);
+out:
+    return st;
+}
+
+static ren_status open_files(ren__verification *v, const char *arch, const char *weights_path, const char *io_path,
+                             double rtol) {
+    ren_status st = REN_OK;
+    const ren__net *net = ren__net_find(arch);
+    if (!net && strcmp(arch, "selective_scan") != 0)
+        return ren__error(REN_E_NOT_FOUND, "there is no architecture %s in this version", arch);
+    REN_TRY(ren__safetensors_open(v->context, io_path, &v->io));
+    REN_TRY(read_json(v, "config", &v->config));
+    REN_TRY(read_json(v, "loss", &v->loss));
+    REN_TRY(read_json(v, "zero_grad", &v->zero_gradients));
+    REN_TRY(read_tolerance(v, "rtol", rtol, &v->rtol));
+    REN_TRY(read_tolerance(v, "rtol_grad", rtol, &v->rtol_gradient));
+    if (net) REN_TRY(open_network(v, net, weights_path));
     REN_TRY(find_largest_gradient(v));
 out:
     return st;
 }
 
-static void close_files(verification *v) {
+static void close_files(ren__verification *v) {
     ren__session_free(v->session);
     ren__weights_release(v->weights);
     ren__graph_free(v->graph);
@@ -275,13 +271,13 @@ ren_status ren_verify(ren_context *context, const char *arch, const char *weight
                       double rtol, int32_t require_gradients, const ren_run_options *options, ren_text **lines) {
     REN_REQUIRE(context && arch && io_path && lines);
     ren__run run;
-    verification v = { .context = context, .run = &run };
+    ren__verification v = { .context = context, .run = &run };
     ren_status st = ren__run_begin(&run, context, options);
     if (st != REN_OK) return st;
     REN_TRY(ren__text_create(context, &v.lines));
     REN_TRY(open_files(&v, arch, weights_path, io_path, rtol));
     if (require_gradients && !v.gradients) REN_FAIL(REN_E_CHECK, "%s: no gradient is recorded", io_path);
-    REN_TRY(compare_everything(&v));
+    REN_TRY(v.graph ? compare_everything(&v) : ren__verify_scan(&v));
     ren__text_addf(v.lines, "compared %lld tensors, missing %lld\nworst %s ", (long long)v.compared,
                    (long long)v.missing, v.worst_name[0] ? v.worst_name : "-");
     ren__text_add_number(v.lines, v.worst, 3);
