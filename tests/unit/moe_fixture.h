@@ -24,7 +24,7 @@ static inline uint8_t fixture_lobe(int d, int h, int w, int missing) {
 static inline void fixture_count(ren_scan *scan, int d, int h, int w, uint8_t lobe) {
     const int64_t at[3] = { d, h, w };
 
-    for (int32_t region = 0; region < REN_REGION_COUNT && lobe; region++) {
+    for (int32_t region = 0; region < REN__PLACES && lobe; region++) {
         if (!((ren__region_lobes(region) >> (lobe - 1)) & 1u)) continue;
         ren__box *box = &scan->box[region];
         for (int axis = 0; axis < 3; axis++) {
