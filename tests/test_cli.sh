@@ -209,6 +209,44 @@ holds 'the same model from one thread' cmp "$model" "run4/${model#run/}"
 timeout -s KILL 1 "$ren" train study.yaml -o run5 -q --threads 2 >out 2>err
 expect 0 'resuming what was killed' train study.yaml -o run5 --resume -q
 holds 'the same model after a kill' cmp "$model" "run5/${model#run/}"
+
+# --- every network in one study, with a baseline on both lungs
+cat >kinds.yaml <<'CONFIG'
+study: kinds
+seed: 5
+data: {root: cohort, table: labels.csv, preset: {size: [32, 32, 64]}}
+split: {folds: 3, validation: 0.4, run: [0]}
+regions: 2
+experts:
+  - {name: vit, arch: vit, epochs: 1, patch_size: [8, 8, 8], embed_dim: 16, n_layers: 1, n_heads: 2}
+  - {name: mamba, arch: mamba, epochs: 1, d_model: 16, n_layers: 1, d_state: 8}
+baselines:
+  - {name: swin, arch: swin_unetr, epochs: 1, feature_size: 12, depths: [1, 1, 1, 1]}
+gates:
+  - {name: auc, source: validation_auc}
+mixtures:
+  - {name: ren-vit, experts: vit, gate: auc}
+  - {name: ren-mamba, experts: mamba, gate: auc}
+compare: {primary: [ren-vit, swin]}
+CONFIG
+expect 0 'a study of every network' train kinds.yaml -o kinds -q
+expect 0 'job of a baseline' train kinds.yaml -o kinds --list-jobs
+holds 'job of a baseline' grep -q '^fold0\.swin$' out
+timeout -s KILL 0.5 "$ren" train kinds.yaml -o kinds2 -q >out 2>err
+expect 0 'resuming it after a kill' train kinds.yaml -o kinds2 --resume -q
+for file in models/ren-vit.safetensors models/ren-mamba.safetensors jobs/fold0.swin/model.safetensors; do
+    holds "the same $file after a kill" cmp "kinds/$file" "kinds2/$file"
+done
+expect 0 'card of a baseline' info kinds/jobs/fold0.swin/model.safetensors
+holds 'it has seen both lungs' grep -q '^regions: lungs' out
+expect 0 'evaluation of every network' evaluate kinds -q
+holds 'the baseline is in the table' grep -q '^swin,baseline,patient,pooled' kinds/evaluation.csv
+holds 'and in the report' grep -q 'swin' kinds/evaluation.html
+sed 's/32, 32, 64/32, 32, 48/' kinds.yaml >unfit.yaml
+complains 1 'an input axis of 48 is no multiple of 32' train unfit.yaml -o unfit
+for arch in vit mamba swin_unetr; do
+    expect 0 "bench of $arch" bench --arch $arch --size 32 --runs 1 --json
+done
 expect 0 evaluate evaluate run
 for kind in json csv html; do
     holds "evaluation.$kind" test -s run/evaluation.$kind
