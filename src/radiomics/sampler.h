@@ -38,8 +38,8 @@ int ren__source_box(const ren__frame *in, const ren__frame *frame, int32_t inter
 /* The same with what a spline's filter needs around it: REN__SPLINE_HALO voxels, beyond which its bits have met those
  * of the whole image's. For other interpolators the box itself. */
 void ren__source_widen(const ren__frame *in, int32_t interpolator, int64_t begin[3], int64_t shape[3]);
-/* Reads a box of `image` (shape all 0: none) and filters it. Takes 8 bytes a voxel of the box, for a spline widened
- * along z. */
+/* Reads a box of `image` (shape all 0: none) and filters it. Holds 8 bytes a voxel of the box; while a spline is
+ * filtered, up to twice that of the box widened along z. */
 ren_status ren__source_create(const ren_volume *image, int32_t interpolator, const int64_t begin[3],
                               const int64_t shape[3], ren__run *run, ren__source *out) REN_CHECKED;
 void ren__source_free(ren__source *source); /* of one that was zeroed, too */

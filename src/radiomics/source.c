@@ -55,6 +55,19 @@ void ren__source_free(ren__source *source) {
     source->values = NULL;
 }
 
+/* Gives the planes back that the filter alone needed. Where there is no memory for the copy they stay. */
+static void drop_halo(ren_context *context, ren__source *source, int64_t begin, int64_t count) {
+    const size_t plane = (size_t)source->shape[0] * (size_t)source->shape[1];
+    if (count == source->shape[2]) return;
+    double *kept = ren__alloc_array(context, plane * (size_t)count, sizeof *kept);
+    if (!kept) return;
+    memcpy(kept, source->values + (size_t)(begin - source->begin[2]) * plane, plane * (size_t)count * sizeof *kept);
+    ren__free(source->values);
+    source->values = kept;
+    source->begin[2] = begin;
+    source->shape[2] = count;
+}
+
 ren_status ren__source_create(const ren_volume *image, int32_t interpolator, const int64_t begin[3],
                               const int64_t shape[3], ren__run *run, ren__source *out) {
     int64_t wide_begin[3], wide_shape[3];
@@ -77,6 +90,9 @@ ren_status ren__source_create(const ren_volume *image, int32_t interpolator, con
         st = ren__prefilter_part(image, wide_begin, wide_shape, begin, shape, run, out->values);
     else
         st = ren__pixels_read(image, out->begin, out->shape, run, out->values);
-    if (st != REN_OK) ren__source_free(out);
+    if (st == REN_OK)
+        drop_halo(image->context, out, begin[2], shape[2]);
+    else
+        ren__source_free(out);
     return st;
 }
