@@ -291,7 +291,7 @@ static void pooled_row(const float *x, int64_t plane, int64_t row, int64_t colum
     for (int64_t o = 0; o < outputs; o += REN__PANEL) {
         int64_t panel = outputs - o < REN__PANEL ? outputs - o : REN__PANEL, i = 0;
         const float *w = weights + o * 27 * channels;
-        for (; i + 3 * WIDE <= panel; i += 3 * WIDE)
+        for (; i + (int64_t)3 * WIDE <= panel; i += (int64_t)3 * WIDE)
             pooled_blocks(x, plane, row, columns, channels, outputs, w + i, panel, bias + o + i, relu, 3, y + o + i);
         for (; i < panel; i += WIDE)
             pooled_blocks(x, plane, row, columns, channels, outputs, w + i, panel, bias + o + i, relu, 1, y + o + i);

@@ -63,24 +63,31 @@ static void lay_out(ren__step *step, transpose_job *j) {
 static ren_status plan(ren__step *step) {
     transpose_job j;
     lay_out(step, &j);
-    step->scratch_bytes =
-        (size_t)((step->training ? 2 : 1) * j.wide * j.in.channels + step->context->threads * ROWS_A_BLOCK * j.wide) *
-        sizeof(float);
+    step->scratch_bytes = (size_t)((step->training ? 2 : 1) * j.wide * j.in.channels +
+                                   (int64_t)step->context->threads * ROWS_A_BLOCK * j.wide) *
+                          sizeof(float);
     return REN_OK;
 }
 
-/* C, O, cell to cell, O, C; or a gradient back. */
-static void pack(const transpose_job *j, const float *weights, float *packed, float *back) {
-    const int64_t c = j->in.channels, o = j->out.channels;
+/* Element (cell, o, c) of the packed weights stands at this place in the published order C, O, cell. */
+static int64_t published(const transpose_job *j, int64_t cell, int64_t o, int64_t c) {
+    return (c * j->out.channels + o) * j->cells + cell;
+}
+
+static void pack(const transpose_job *j) {
+    float *to = j->packed;
     for (int64_t cell = 0; cell < j->cells; cell++)
-        for (int64_t k = 0; k < o; k++)
-            for (int64_t i = 0; i < c; i++) {
-                const int64_t published = (i * o + k) * j->cells + cell, ours = (cell * o + k) * c + i;
-                if (back)
-                    back[published] = packed[ours];
-                else
-                    packed[ours] = weights[published];
-            }
+        for (int64_t o = 0; o < j->out.channels; o++)
+            for (int64_t c = 0; c < j->in.channels; c++)
+                *to++ = j->step->parameter[0][published(j, cell, o, c)];
+}
+
+static void unpack_gradient(const transpose_job *j) {
+    const float *from = j->gradient;
+    for (int64_t cell = 0; cell < j->cells; cell++)
+        for (int64_t o = 0; o < j->out.channels; o++)
+            for (int64_t c = 0; c < j->in.channels; c++)
+                j->step->parameter_gradient[0][published(j, cell, o, c)] = *from++;
 }
 
 /* Where a block's cell lies in the output. */
@@ -102,7 +109,7 @@ static void keep_status(transpose_job *j, ren_status st) {
 static void forward_block(void *argument, int64_t begin, int64_t end, int32_t thread) {
     transpose_job *j = argument;
     const int64_t c = j->in.channels, o = j->out.channels;
-    float *block = j->threads + thread * ROWS_A_BLOCK * j->wide;
+    float *block = j->threads + (int64_t)thread * ROWS_A_BLOCK * j->wide;
     const float *bias = j->node->no_bias ? NULL : j->step->parameter[1];
     keep_status(j, ren__matmul(0, 1, end - begin, j->wide, c, j->step->input[0] + begin * c, c, j->packed, c, 0.0f,
                                block, j->wide));
@@ -123,7 +130,7 @@ static ren_status result(const transpose_job *j) {
 static ren_status forward(ren__step *step) {
     transpose_job j;
     lay_out(step, &j);
-    pack(&j, step->parameter[0], j.packed, NULL);
+    pack(&j);
     ren__parallel_for(step->context, step->run, j.rows, ROWS_A_BLOCK, forward_block, &j);
     return result(&j);
 }
@@ -133,7 +140,7 @@ static ren_status forward(ren__step *step) {
 static void data_block(void *argument, int64_t begin, int64_t end, int32_t thread) {
     transpose_job *j = argument;
     const int64_t c = j->in.channels, o = j->out.channels;
-    float *block = j->threads + thread * ROWS_A_BLOCK * j->wide;
+    float *block = j->threads + (int64_t)thread * ROWS_A_BLOCK * j->wide;
     for (int64_t row = begin; row < end; row++)
         for (int64_t cell = 0; cell < j->cells; cell++)
             memcpy(block + (row - begin) * j->wide + cell * o, j->step->output_gradient + place(j, row, cell),
@@ -146,7 +153,7 @@ static void data_block(void *argument, int64_t begin, int64_t end, int32_t threa
 static void weights_cell(void *argument, int64_t begin, int64_t end, int32_t thread) {
     transpose_job *j = argument;
     const int64_t c = j->in.channels, o = j->out.channels;
-    float *block = j->threads + thread * ROWS_A_BLOCK * j->wide;
+    float *block = j->threads + (int64_t)thread * ROWS_A_BLOCK * j->wide;
     for (int64_t cell = begin; cell < end; cell++)
         for (int64_t first = 0; first < j->rows; first += ROWS_A_BLOCK) {
             const int64_t rows = j->rows - first < ROWS_A_BLOCK ? j->rows - first : ROWS_A_BLOCK;
@@ -170,9 +177,9 @@ static void bias_gradient(const transpose_job *j) {
 static ren_status backward(ren__step *step) {
     transpose_job j;
     lay_out(step, &j);
-    pack(&j, step->parameter[0], j.packed, NULL);
+    pack(&j);
     ren__parallel_for(step->context, step->run, j.cells, 1, weights_cell, &j);
-    pack(&j, NULL, j.gradient, step->parameter_gradient[0]);
+    unpack_gradient(&j);
     if (!j.node->no_bias) bias_gradient(&j);
     if (step->input_gradient[0]) ren__parallel_for(step->context, step->run, j.rows, ROWS_A_BLOCK, data_block, &j);
     return result(&j);

@@ -209,12 +209,12 @@ static ren_status window_heads(const window_job *j, int64_t window, window_rows 
     return st;
 }
 
-static void rows_of_thread(const window_job *j, int32_t thread, window_rows *rows) {
+static void rows_of_thread(const window_job *j, int32_t thread, int backward, window_rows *rows) {
     const int64_t size = j->tokens * j->channels;
     rows->x = j->threads + thread * j->row_floats;
     rows->y = rows->x + 3 * size;
     rows->room = rows->y + size;
-    if (!j->step->training) return;
+    if (!backward) return;
     rows->dy = rows->room;
     rows->dx = rows->dy + size;
     rows->scores = rows->dx + 3 * size;
@@ -224,8 +224,8 @@ static void rows_of_thread(const window_job *j, int32_t thread, window_rows *row
 static void chunk(window_job *j, int64_t index, int32_t thread, int backward) {
     const int64_t c = j->channels;
     float *table = backward ? j->table_gradient + index * j->tables * j->node->heads : NULL;
-    window_rows rows;
-    rows_of_thread(j, thread, &rows);
+    window_rows rows = { 0 };
+    rows_of_thread(j, thread, backward, &rows);
     if (table) memset(table, 0, (size_t)(j->tables * j->node->heads) * sizeof(float));
     for (int64_t window = index * j->chunk; window < (index + 1) * j->chunk && window < j->windows; window++) {
         if (j->step->run && atomic_load(&j->step->run->stopped) != REN_OK) return;
