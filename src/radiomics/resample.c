@@ -227,7 +227,7 @@ static void label_rows(void *argument, int64_t begin, int64_t end, int32_t threa
         const ren__support *at[3] = { NULL, &across[1], &across[2] };
         ren__row_positions_of(job->frame, job->mask, row % shape[1], row / shape[1], &positions);
         const ren__support *along = row_supports(job, &positions, kind, thread);
-        if (job->inside && kind == REN__INTERPOLATE_NEAREST && positions.step[1] == 0.0 && positions.step[2] == 0.0) {
+        if (!job->out && kind == REN__INTERPOLATE_NEAREST && positions.step[1] == 0.0 && positions.step[2] == 0.0) {
             for (int a = 1; a < 3; a++)
                 ren__support_of(kind, size[a], job->mask->spacing[a], positions.start[a], &across[a]);
             nearest_row(job, job->columns + thread * shape[0], &across[1], &across[2], job->inside + row * shape[0]);
