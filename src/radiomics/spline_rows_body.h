@@ -30,7 +30,8 @@ typedef double lanes __attribute__((vector_size(8 * LANES)));
 
 void REN__SPLINE_NAME(const ren__spline_weights *weights, const ren__spline_taps *const rows[16],
                       const double along_z[4], double out[REN__SPLINE_WIDTH]) {
-    for (int64_t at = 0; at < REN__SPLINE_WIDTH; at += VECTORS * LANES) {
+    const int64_t n = LANES;
+    for (int64_t at = 0; at < REN__SPLINE_WIDTH; at += VECTORS * n) {
         lanes first = { 0 }, second = { 0 }, third = { 0 }, fourth = { 0 };
         for (int row = 0; row < 16; row++) {
             const double z = along_z[row / 4];
@@ -44,8 +45,8 @@ void REN__SPLINE_NAME(const ren__spline_weights *weights, const ren__spline_taps
             }
         }
         memcpy(&out[at], &first, sizeof first);
-        memcpy(&out[at + LANES], &second, sizeof second);
-        memcpy(&out[at + 2 * LANES], &third, sizeof third);
-        memcpy(&out[at + 3 * LANES], &fourth, sizeof fourth);
+        memcpy(&out[at + n], &second, sizeof second);
+        memcpy(&out[at + 2 * n], &third, sizeof third);
+        memcpy(&out[at + 3 * n], &fourth, sizeof fourth);
     }
 }
