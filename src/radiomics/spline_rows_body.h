@@ -23,8 +23,8 @@ typedef double lanes __attribute__((vector_size(8 * LANES)));
 #define ADD(sum, v)                                                                                                    \
     do {                                                                                                               \
         lanes by, coefficient;                                                                                         \
-        memcpy(&by, weight + (v)*LANES, sizeof by);                                                                    \
-        memcpy(&coefficient, tap + (v)*LANES, sizeof coefficient);                                                     \
+        memcpy(&by, weight + (v)*n, sizeof by);                                                                        \
+        memcpy(&coefficient, tap + (v)*n, sizeof coefficient);                                                         \
         (sum) += by * z * coefficient;                                                                                 \
     } while (0)
 
