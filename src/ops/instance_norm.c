@@ -42,7 +42,7 @@ static norm_job job_of(const ren__step *step) {
     j.rest = j.mean + j.batch * j.channels;
     j.inverse = j.rest + j.batch * j.channels;
     j.sums = step->scratch;
-    j.a = (float *)(j.sums + 2 * j.batch * j.chunks * j.channels);
+    j.a = (float *)(void *)(j.sums + 2 * j.batch * j.chunks * j.channels);
     j.b = j.a + j.batch * j.channels;
     return j;
 }
