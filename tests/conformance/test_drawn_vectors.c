@@ -187,6 +187,11 @@ out:
     return st;
 }
 
+/* What has a SwinUNETR within. */
+static int is_large(const char *name) {
+    return strstr(name, "swin") != NULL || strstr(name, "region_expert") != NULL;
+}
+
 static ren_status test_drawn_vectors(ren_context *context) {
     ren_status st = REN_OK;
     int found = 0;
@@ -195,7 +200,7 @@ static ren_status test_drawn_vectors(ren_context *context) {
     for (const struct dirent *entry; (entry = readdir(list));) {
         char path[TEST_PATH];
         const char *end = strstr(entry->d_name, ending);
-        if (!end || strcmp(end, ending) != 0) continue;
+        if (!end || strcmp(end, ending) != 0 || (TEST_SANITIZED && is_large(entry->d_name))) continue;
         snprintf(path, sizeof path, "%s/%.200s", folder, entry->d_name);
         REN_TRY(replay(context, path));
         found++;

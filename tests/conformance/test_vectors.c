@@ -87,6 +87,7 @@ static ren_status test_shared_vectors(ren_context *context) {
     ren_status st = REN_OK;
     char path[TEST_PATH], file[64];
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if (TEST_SANITIZED && strcmp(pairs[i].arch, "swin_unetr") == 0) continue;
         snprintf(file, sizeof file, "golden/%s.io.safetensors", pairs[i].file);
         if (!test_shared(path, file)) SKIP("REN_SHARED has no golden vectors");
         *strstr(path, ".io.safetensors") = 0;

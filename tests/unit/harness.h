@@ -146,6 +146,16 @@ void test_allocator(ren_context_options *options);
 enum { TEST_PATH = 4096 };
 /* `path` becomes a name in a temporary folder, made empty for each run and removed after it. Returns `path`. */
 const char *test_file(char path[TEST_PATH], const char *name);
+/* Not 0 in a build with a sanitizer, which makes loops over maps tens of times slower: a SwinUNETR takes minutes there.
+ * Its operators have small cases of their own. */
+#if defined(__has_feature)
+#define TEST_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#else
+#define TEST_SANITIZED 0
+#endif
+
 /* `path` becomes a name in the shared folder (REN_SHARED). 0: there is no such folder or file; SKIP then. */
 int test_shared(char path[TEST_PATH], const char *name);
 
