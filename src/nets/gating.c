@@ -12,6 +12,7 @@
 #include "graph/op.h"
 #include "nets/mamba.h"
 #include "nets/swin_unetr.h"
+#include "nets/vit.h"
 
 enum { LAYERS = 3, REGIONS = REN__NET_REGIONS };
 
@@ -71,29 +72,17 @@ static ren__value mamba_backbone(ren__graph *graph, ren__value x, const gating *
     return as_rows(graph, ren__mamba_layer(graph, x, "mamba_backbone.", &g->mamba));
 }
 
-static ren__value vit_block(ren__graph *graph, ren__value x, const gating *g, int64_t index) {
-    char prefix[REN__NET_NAME], name[REN__NET_NAME];
-    const int64_t width = g->vit.width;
-    snprintf(prefix, sizeof prefix, "vit_backbone.transformer_blocks.%d.", (int)index);
-    ren__value y = ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm1"));
-    y = ren__linear_truncated(graph, y, ren__net_name(name, prefix, "attention.qkv"), 3 * width, 0);
-    y = ren__attention_heads(graph, y, g->vit.heads, g->dropout);
-    y = ren__linear_truncated(graph, y, ren__net_name(name, prefix, "attention.projection"), width, 0);
-    x = ren__add(graph, x, ren__dropout(graph, y, g->dropout));
-    y = ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm2"));
-    y = ren__linear_truncated(graph, y, ren__net_name(name, prefix, "mlp.0"),
-                              (int64_t)((double)width * g->vit.mlp_ratio), 0);
-    y = ren__dropout(graph, ren__activate(graph, y, REN__GELU), g->dropout);
-    y = ren__linear_truncated(graph, y, ren__net_name(name, prefix, "mlp.3"), width, 0);
-    return ren__add(graph, x, ren__dropout(graph, y, g->dropout));
-}
-
 static ren__value vit_backbone(ren__graph *graph, ren__value x, const gating *g) {
     x = ren__net_patches(graph, x, "vit_backbone.patch_embedding.projection", g->vit.patch, g->vit.width);
     x = ren__positions(graph, ren__class_token(graph, x, "vit_backbone.cls_token"), "vit_backbone.pos_embedding");
     x = ren__dropout(graph, x, g->dropout);
-    for (int64_t i = 0; i < g->vit.depth; i++)
-        x = vit_block(graph, x, g, i);
+    const ren__vit_block block = { g->vit.width, g->vit.heads,    g->vit.mlp_ratio,
+                                   g->dropout,   "attention.qkv", "attention.projection" };
+    char prefix[REN__NET_NAME];
+    for (int64_t i = 0; i < g->vit.depth; i++) {
+        snprintf(prefix, sizeof prefix, "vit_backbone.transformer_blocks.%d.", (int)i);
+        x = ren__vit_block_add(graph, x, prefix, &block);
+    }
     const int64_t batch = ren__graph_shape(graph, x)->dim[0];
     x = ren__slice(graph, x, (int64_t[]){ 0, 0, 0 }, (int64_t[]){ batch, 1, g->vit.width });
     return ren__layer_norm(graph, as_rows(graph, x), "vit_backbone.norm");

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "format/document.h"
-#include "nets/nets.h"
+#include "nets/vit.h"
 
 typedef struct vit {
     int64_t size[3], patch[3], classes, width, layers, heads;
@@ -30,21 +30,19 @@ static ren_status read_config(const json_t *config, vit *v) {
     return st;
 }
 
-/* x + attention(norm1 x), then x + mlp(norm2 x). */
-static ren__value block(ren__graph *graph, ren__value x, const vit *v, const char *prefix) {
-    char name[64];
-#define NAME(suffix) (snprintf(name, sizeof name, "%s." suffix, prefix), name)
-    ren__value y = ren__layer_norm(graph, x, NAME("norm1"));
-    y = ren__linear_truncated(graph, y, NAME("attn.qkv"), 3 * v->width, 0);
-    y = ren__attention_heads(graph, y, v->heads, v->dropout);
-    y = ren__dropout(graph, ren__linear_truncated(graph, y, NAME("attn.proj"), v->width, 0), v->dropout);
-    x = ren__add(graph, x, y);
-    y = ren__layer_norm(graph, x, NAME("norm2"));
-    y = ren__linear_truncated(graph, y, NAME("mlp.0"), (int64_t)((double)v->width * v->mlp_ratio), 0);
-    y = ren__dropout(graph, ren__activate(graph, y, REN__GELU), v->dropout);
-    y = ren__dropout(graph, ren__linear_truncated(graph, y, NAME("mlp.3"), v->width, 0), v->dropout);
-#undef NAME
-    return ren__add(graph, x, y);
+ren__value ren__vit_block_add(ren__graph *graph, ren__value x, const char *prefix, const ren__vit_block *options) {
+    const int64_t width = options->width, hidden = (int64_t)((double)width * options->mlp_ratio);
+    char name[REN__NET_NAME];
+    ren__value y = ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm1"));
+    y = ren__linear_truncated(graph, y, ren__net_name(name, prefix, options->qkv), 3 * width, 0);
+    y = ren__attention_heads(graph, y, options->heads, options->dropout);
+    y = ren__linear_truncated(graph, y, ren__net_name(name, prefix, options->projection), width, 0);
+    x = ren__add(graph, x, ren__dropout(graph, y, options->dropout));
+    y = ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm2"));
+    y = ren__linear_truncated(graph, y, ren__net_name(name, prefix, "mlp.0"), hidden, 0);
+    y = ren__dropout(graph, ren__activate(graph, y, REN__GELU), options->dropout);
+    y = ren__linear_truncated(graph, y, ren__net_name(name, prefix, "mlp.3"), width, 0);
+    return ren__add(graph, x, ren__dropout(graph, y, options->dropout));
 }
 
 static ren_status build(ren__graph *graph, const json_t *config, int64_t batch) {
@@ -59,9 +57,10 @@ static ren_status build(ren__graph *graph, const json_t *config, int64_t batch) 
     x = ren__net_patches(graph, x, "vit.patch_embed.proj", v.patch, v.width);
     x = ren__positions(graph, ren__class_token(graph, x, "vit.cls_token"), "vit.pos_embed");
     x = ren__dropout(graph, x, v.dropout);
+    const ren__vit_block block = { v.width, v.heads, v.mlp_ratio, v.dropout, "attn.qkv", "attn.proj" };
     for (int64_t i = 0; i < v.layers; i++) {
-        snprintf(prefix, sizeof prefix, "vit.blocks.%d", (int)i);
-        x = block(graph, x, &v, prefix);
+        snprintf(prefix, sizeof prefix, "vit.blocks.%d.", (int)i);
+        x = ren__vit_block_add(graph, x, prefix, &block);
     }
     /* Only the class token is read after the last norm, which is a row's own. */
     x = ren__slice(graph, x, (int64_t[]){ 0, 0, 0 }, (int64_t[]){ batch, 1, v.width });
