@@ -157,6 +157,7 @@ $(OBJECTS)/tests/fuzz/renamed/%.o: tests/fuzz/%.c
 	$(call say,cc,$<)
 	$(Q)$(COMPILE) -DLLVMFuzzerTestOneInput=$* -c $< -o $@
 WITH_test_corpus := $(FUZZ_RENAMED)
+WITH_label_maps := $(OBJECTS)/tests/fuzz/renamed/fuzz_radiomics.o
 
 define test_program
 $(BUILD)/tests/$(basename $(notdir $(1))): $(OBJECTS)/$(1:.c=.o) $(WITH_$(basename $(notdir $(1)))) $(SUPPORT) $(STATIC)
@@ -164,7 +165,7 @@ $(BUILD)/tests/$(basename $(notdir $(1))): $(OBJECTS)/$(1:.c=.o) $(WITH_$(basena
 	$$(call say,link,$$@)
 	$$(Q)$$(LINK) $$^ $(FIRST_LIBS) -lcmocka $$(LIBS) -o $$@
 endef
-$(foreach source,$(TEST_SOURCES) tests/tsan/seeded_race.c tests/fuzz/write_seeds.c,$(eval $(call test_program,$(source))))
+$(foreach source,$(TEST_SOURCES) tests/tsan/seeded_race.c tests/fuzz/write_seeds.c tests/fuzz/label_maps.c,$(eval $(call test_program,$(source))))
 
 demo: ## trains seven small experts on a synthetic cohort, evaluates and predicts, with a report: under 5 minutes
 	@$(MAKE) --no-print-directory deps
@@ -179,8 +180,21 @@ bench: all ## compares with PyTorch and ONNX Runtime, which the PYTHON given mus
 .PHONY: asan tsan tidy fuzz fuzz-targets
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory deps
-	@UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory unit BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
-		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+	@UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory unit $(ASAN)
+ASAN := BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
+	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+
+.PHONY: asan-cli label-maps
+asan-cli: ## the ren program, its studies and its interrupts under the same sanitizers
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory cli $(ASAN)
+	@BUILD=$(BUILD)/asan tests/test_cli.sh
+
+MAPS ?= 20000
+label-maps: ## MAPS random label maps through the radiomics extractor under the same sanitizers
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory $(BUILD)/asan/tests/label_maps $(ASAN)
+	@$(BUILD)/asan/tests/label_maps 0 $(MAPS)
 
 # clang's OpenMP runtime tells ThreadSanitizer (through archer) what its barriers order; gcc's does not. oneDNN asks for
 # gcc's, whose entry points clang's has too: linked first, it serves both. There are no suppressions.

@@ -328,7 +328,7 @@ static ren_status test_morphology_of_a_line(ren_context *context) {
     for (int i = 0; i < 4; i++)
         region.values[i] = i; /* centre of mass at 14 / 6 */
     region.region.spacing[0] = 2;
-    static const struct {
+    const struct {
         const char *name;
         double value;
     } wanted[] = {
