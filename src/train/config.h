@@ -9,6 +9,7 @@
 
 #include "nets/nets.h"
 #include "train/expert_entry.h"
+#include "train/fit.h"
 
 enum { REN__NAME_LENGTH = 48, REN__MODEL_NAME_SIZE = 2 * REN__NAME_LENGTH };
 enum { REN__FOLDS_MAX = 50, REN__ENTRIES_MAX = 32 };
@@ -17,21 +18,34 @@ enum ren__protocol { REN__PROTOCOL_DEFAULT, REN__PROTOCOL_PAPER };
 
 typedef struct ren__gate_entry {
     const char *name;
-    const char *source; /* as ren_gate_options has it */
-    int32_t normalisation;
+    const char *source;          /* as ren__gate_parts has it; all but "given" */
+    int32_t normalisation, mode; /* REN_GATE_*; REN__GATE_* of moe/gate.h */
+    double temperature;
+    ren__fit_settings scores; /* of a mode that is not fixed: how what it adds to the base weights is fitted */
+    int32_t of;               /* the entry of experts whose validation or features speak; -1: the mixture's own */
+    const char *measure;      /* features: "separability", "auc", "logistic"; else NULL */
+    const char *predictor;    /* radiomics: kind of the regional predictors; else NULL */
+    ren__fit_settings fit;    /* of these */
+    const json_t *params;     /* radiomics: the extractor's parameters in full; else NULL */
+    int32_t table;            /* radiomics: the first gate with these parameters, whose table all of them read */
 } ren__gate_entry;
 
 typedef struct ren__mixture_entry {
     const char *name;
-    int32_t expert, gate; /* indices */
+    int32_t expert, gate;      /* indices; -1: none */
+    const char *stacking;      /* kind of the predictor that joins the experts' probabilities; NULL: none */
+    ren__fit_settings fit;     /* of it */
+    ren__expert_entry network; /* of a mixture that is one network (train/mixture_network.h); net NULL: it is not */
 } ren__mixture_entry;
 
-/* What is evaluated and compared: every expert in every region ("cnn.LUL"), every baseline ("swin"), then every mixture
- * ("ren"). A baseline is one network on both lungs: an expert whose region is REN_REGION_LUNGS. */
+/* What is evaluated and compared: every expert in every region ("cnn.LUL"), every baseline ("swin"), every regional
+ * predictor of the radiomics gates ("radiomics.LUL"), then every mixture ("ren"). A baseline is one network on both
+ * lungs: an expert whose region is REN_REGION_LUNGS. */
 typedef struct ren__study_model {
     char name[REN__MODEL_NAME_SIZE];
-    int32_t mixture;        /* -1: an expert or a baseline */
-    int32_t expert, region; /* of an expert; a mixture has the expert whose regions it joins, and region -1 */
+    int32_t mixture;        /* -1: none */
+    int32_t gate;           /* of a regional predictor; -1: none */
+    int32_t expert, region; /* of an expert; a mixture has the expert whose regions it joins (or -1), and region -1 */
 } ren__study_model;
 
 typedef struct ren__study_config {
@@ -67,7 +81,7 @@ void ren__study_config_free(ren__study_config *config);
 int32_t ren__study_find_model(const ren__study_config *config, const char *name);
 /* Number of the first mixture: how many models there are before it. */
 int32_t ren__study_first_mixture(const ren__study_config *config);
-/* "expert", "baseline" or "mixture". */
+/* "expert", "baseline", "radiomics" (a regional predictor) or "mixture". */
 const char *ren__study_model_kind(const ren__study_model *model);
 
 /* REN_E_STATE naming the first key that two resolved trees differ in, with both values. */

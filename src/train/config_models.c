@@ -227,7 +227,7 @@ static ren_status list_models(ren__study_config *config) {
     for (int32_t expert = 0; expert < config->expert_count; expert++) {
         for (int32_t i = 0; i < config->region_count; i++) {
             ren__study_model *model = &config->model[config->model_count++];
-            *model = (ren__study_model){ .mixture = -1, .expert = expert, .region = config->region[i] };
+            *model = (ren__study_model){ .mixture = -1, .gate = -1, .expert = expert, .region = config->region[i] };
             snprintf(model->name, sizeof model->name, "%s.%s", config->expert[expert].name,
                      ren_region_name(config->region[i]));
         }
@@ -235,12 +235,12 @@ static ren_status list_models(ren__study_config *config) {
     for (int32_t i = 0; i < config->baseline_count; i++) {
         const int32_t expert = config->expert_count + i;
         ren__study_model *model = &config->model[config->model_count++];
-        *model = (ren__study_model){ .mixture = -1, .expert = expert, .region = REN_REGION_LUNGS };
+        *model = (ren__study_model){ .mixture = -1, .gate = -1, .expert = expert, .region = REN_REGION_LUNGS };
         snprintf(model->name, sizeof model->name, "%s", config->expert[expert].name);
     }
     for (int32_t i = 0; i < config->mixture_count; i++) {
         ren__study_model *model = &config->model[config->model_count++];
-        *model = (ren__study_model){ .mixture = i, .expert = config->mixture[i].expert, .region = -1 };
+        *model = (ren__study_model){ .mixture = i, .gate = -1, .expert = config->mixture[i].expert, .region = -1 };
         snprintf(model->name, sizeof model->name, "%s", config->mixture[i].name);
     }
 out:
