@@ -77,6 +77,27 @@ out:
     return st;
 }
 
+/* Of what a model is made: an expert, a gate, a network of its own. */
+static ren_status origin_json(const ren__study_config *config, const ren__study_model *model, json_t *object) {
+    const ren__mixture_entry *mixture = model->mixture >= 0 ? &config->mixture[model->mixture] : NULL;
+    const ren__expert_entry *expert = model->expert >= 0 ? &config->expert[model->expert] : NULL;
+    const int32_t number = mixture ? mixture->gate : model->gate;
+    const ren__net *net = mixture && mixture->network.net ? mixture->network.net : expert ? expert->net : NULL;
+    ren_status st = REN_OK;
+
+    if (expert) REN_TRY(ren__json_set(object, "expert", json_string(expert->name)));
+    if (net) REN_TRY(ren__json_set(object, "architecture", json_string(net->name)));
+    if (number >= 0) {
+        REN_TRY(ren__json_set(object, "gate", json_string(config->gate[number].name)));
+        REN_TRY(ren__json_set(object, "gate_source", json_string(config->gate[number].source)));
+    }
+    if (model->gate >= 0) REN_TRY(ren__json_set(object, "predictor", json_string(config->gate[number].predictor)));
+    if (mixture && mixture->stacking) REN_TRY(ren__json_set(object, "stacking", json_string(mixture->stacking)));
+    if (model->region >= 0) REN_TRY(ren__json_set(object, "region", json_string(ren_region_name(model->region))));
+out:
+    return st;
+}
+
 static ren_status model_json(const ren__evaluation *evaluation, int32_t index, json_t *list) {
     const ren__study_config *config = evaluation->study->config;
     const ren__study_model *model = &config->model[index];
@@ -87,15 +108,7 @@ static ren_status model_json(const ren__evaluation *evaluation, int32_t index, j
     REN_TRY(ren__json_append(list, object));
     REN_TRY(ren__json_set(object, "name", json_string(model->name)));
     REN_TRY(ren__json_set(object, "kind", json_string(ren__study_model_kind(model))));
-    REN_TRY(ren__json_set(object, "expert", json_string(config->expert[model->expert].name)));
-    REN_TRY(ren__json_set(object, "architecture", json_string(config->expert[model->expert].net->name)));
-    if (model->mixture >= 0) {
-        const ren__gate_entry *gate = &config->gate[config->mixture[model->mixture].gate];
-        REN_TRY(ren__json_set(object, "gate", json_string(gate->name)));
-        REN_TRY(ren__json_set(object, "gate_source", json_string(gate->source)));
-    } else {
-        REN_TRY(ren__json_set(object, "region", json_string(ren_region_name(model->region))));
-    }
+    REN_TRY(origin_json(config, model, object));
     REN_TRY(ren__json_set(object, "parameters", json_integer(from->parameters)));
     REN_TRY(ren__json_set(object, "flop", json_real(from->flops)));
     for (int32_t unit = 0; unit < REN__UNIT_COUNT; unit++)
