@@ -35,6 +35,26 @@ void ren_expert_free(ren_expert *expert) {
 
 /* ----------------------------------------------------------------------------------------------------- creation */
 
+/* Nothing but the image and, for a network that sees both lungs, the lobes of its cells can be fed. */
+static ren_status check_inputs(const ren_expert *expert) {
+    const char *net = expert->net->name;
+
+    for (int32_t i = 0; i < ren__graph_input_count(expert->graph); i++) {
+        const char *name = ren__graph_input_name(expert->graph, i);
+        if (strcmp(name, "x") != 0 && strcmp(name, "lobes") != 0)
+            return ren__error(REN_E_UNSUPPORTED, "the network %s needs \"%s\", which no scan has", net, name);
+    }
+    const ren__value lobes = ren__graph_find_input(expert->graph, "lobes");
+    if (lobes == REN__NONE) return REN_OK;
+    if (expert->region != REN_REGION_LUNGS)
+        return ren__error(REN_E_INVALID, "the network %s divides both lungs by itself: its region is %s, not %s", net,
+                          ren_region_name(REN_REGION_LUNGS), ren_region_name(expert->region));
+    const ren__shape *image = ren__graph_shape(expert->graph, ren__graph_find_input(expert->graph, "x"));
+    if (!ren__shape_equal(image, ren__graph_shape(expert->graph, lobes)))
+        return ren__error(REN_E_UNSUPPORTED, "the network %s takes an image and lobes of different shapes", net);
+    return REN_OK;
+}
+
 /* Checks the ends that an expert needs: "x" N, D, H, W, 1 and "logits" N, classes. */
 static ren_status check_ends(ren_expert *expert) {
     const char *net = expert->net->name;
@@ -50,7 +70,7 @@ static ren_status check_ends(ren_expert *expert) {
         return ren__error(REN_E_UNSUPPORTED, "an expert needs 2 to %d classes, not %lld", REN__MAX_CLASSES,
                           (long long)out->dim[1]);
     expert->classes = (int32_t)out->dim[1];
-    return REN_OK;
+    return check_inputs(expert);
 }
 
 /* The preset at the network's own size; another size is an error. */
@@ -308,4 +328,22 @@ int32_t ren_expert_region(const ren_expert *expert) {
 
 int32_t ren_expert_classes(const ren_expert *expert) {
     return expert ? expert->classes : 0;
+}
+
+/* Length of an output's rows; 0 where it is no row, or not there. */
+static int32_t row_length(const ren_expert *expert, const char *name) {
+    const ren__value value = ren__graph_find_output(expert->graph, name);
+    const ren__shape *shape = value == REN__NONE ? NULL : ren__graph_shape(expert->graph, value);
+
+    return shape && shape->rank == 2 && shape->dim[1] <= INT32_MAX ? (int32_t)shape->dim[1] : 0;
+}
+
+int32_t ren__expert_features(const ren_expert *expert) {
+    return row_length(expert, "features");
+}
+
+int32_t ren__expert_regions(const ren_expert *expert) {
+    const int32_t count = row_length(expert, "combined_weights");
+
+    return count <= REN_REGION_COUNT ? count : 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Prediction by one expert. Its input is zero outside its region: where the network allows it, only what the region
- * reaches is computed (ops/sparse.h), with the same result up to rounding.
+ * reaches is computed (ops/sparse.h), with the same result up to rounding. A mixture that is one network gets the
+ * label map as well, and tells how it weighed the regions.
  */
 #include <math.h>
+#include <string.h>
 
-#include "graph/op.h"
 #include "graph/op.h"
 #include "moe/moe.h"
 #include "moe/session_cache.h"
@@ -69,8 +70,9 @@ static ren_status prepare(const ren_expert *expert, ren__run *run) {
 /* The region's voxels: of the whole image, or of the region's box alone. */
 static void fill_input(const ren_expert *expert, const ren_scan *scan, ren__session *session) {
     const ren__box *region = &scan->box[expert->region];
-    float *box = ren__session_input(session, "box");
+    float *box = ren__session_input(session, "box"), *lobes = ren__session_input(session, "lobes");
 
+    if (lobes) ren__scan_lobes(scan, lobes);
     ren__scan_fill(scan, expert->region, box ? region : NULL, ren__session_input(session, "x"));
     for (int axis = 0; box && axis < 3; axis++) {
         box[axis] = (float)region->begin[axis];
@@ -78,8 +80,25 @@ static void fill_input(const ren_expert *expert, const ren_scan *scan, ren__sess
     }
 }
 
+/* What else the caller wants, once the session has run. */
+static void read_outputs(const ren_expert *expert, ren__session *session, ren__expert_outputs *out) {
+    const int32_t regions = ren__expert_regions(expert);
+    const float *weights = ren__session_output(session, "combined_weights");
+    double sum = 0.0;
+
+    if (out->features)
+        memcpy(out->features, ren__session_output(session, "features"),
+               (size_t)ren__expert_features(expert) * sizeof *out->features);
+    for (int32_t i = 0; i < REN_REGION_COUNT; i++) {
+        out->weight[i] = i < regions ? (double)weights[i] : 0.0;
+        sum += out->weight[i];
+    }
+    for (int32_t i = 0; i < regions && sum > 0.0; i++) /* the network's own sum is 1 but for its float and its 1e-8 */
+        out->weight[i] /= sum;
+}
+
 static ren_status run_session(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan, ren__run *run,
-                              double *probabilities) {
+                              ren__expert_outputs *outputs) {
     ren__session *session = NULL;
     ren_status st = REN_OK;
 
@@ -87,7 +106,8 @@ static ren_status run_session(const ren_expert *expert, ren__session_cache *cach
     REN_TRY(ren__session_borrow(cache, expert, &session));
     fill_input(expert, scan, session);
     REN_TRY(ren__session_run(session, run));
-    REN_TRY(softmax(expert, ren__session_output(session, "logits"), probabilities));
+    REN_TRY(softmax(expert, ren__session_output(session, "logits"), outputs->probability));
+    read_outputs(expert, session, outputs);
 out:
     ren__session_return(cache, session);
     return st;
@@ -104,14 +124,25 @@ static ren_status check_scan(const ren_expert *expert, const ren_scan *scan) {
     return REN_OK;
 }
 
-ren_status ren__expert_probabilities(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan,
-                                     ren__run *run, double *probabilities) {
+ren_status ren__expert_run(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan, ren__run *run,
+                           ren__expert_outputs *out) {
     ren_status st = REN_OK;
 
     REN_TRY(check_scan(expert, scan));
+    if (out->features && ren__expert_features(expert) == 0)
+        REN_FAIL(REN_E_UNSUPPORTED, "the network %s has no features before its output layer", expert->net->name);
     REN_TRY(ren__run_check(run));
-    REN_TRY(run_session(expert, cache ? cache : expert->cache, scan, run, probabilities));
+    REN_TRY(run_session(expert, cache ? cache : expert->cache, scan, run, out));
 out:
+    return st;
+}
+
+ren_status ren__expert_probabilities(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan,
+                                     ren__run *run, double *probabilities) {
+    ren__expert_outputs outputs = { .features = NULL };
+    const ren_status st = ren__expert_run(expert, cache, scan, run, &outputs);
+
+    if (st == REN_OK) memcpy(probabilities, outputs.probability, (size_t)expert->classes * sizeof *probabilities);
     return st;
 }
 

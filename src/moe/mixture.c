@@ -14,7 +14,7 @@ enum { NAME_CAP = 200 }; /* bytes of a mixture's name */
 size_t ren__mixture_experts(const ren_mixture *mixture, ren_expert *experts[REN_REGION_COUNT]) {
     size_t count = 0;
 
-    for (int32_t region = 0; region < REN_REGION_COUNT; region++)
+    for (int32_t region = 0; region < REN__PLACES; region++)
         if (mixture->expert[region]) experts[count++] = mixture->expert[region];
     return count;
 }
@@ -23,7 +23,7 @@ void ren_mixture_free(ren_mixture *mixture) {
     if (!mixture || atomic_fetch_sub_explicit(&mixture->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = mixture->context;
     ren__session_cache_free(mixture->cache);
-    for (int32_t region = 0; region < REN_REGION_COUNT; region++)
+    for (int32_t region = 0; region < REN__PLACES; region++)
         ren_expert_free(mixture->expert[region]);
     ren_gate_free(mixture->gate);
     json_decref(mixture->record);
@@ -40,9 +40,11 @@ static ren_status add_expert(ren_mixture *mixture, ren_expert *expert) {
     const char *region = ren_region_name(expert->region);
     ren_expert *others[REN_REGION_COUNT];
 
-    if (expert->region >= REN_REGION_COUNT)
-        return ren__error(REN_E_INVALID, "an expert of region %s is no part of a mixture: it sees what the others see",
-                          region);
+    if (ren__mixture_experts(mixture, others) > 0 &&
+        (expert->region >= REN_REGION_COUNT || ren__mixture_whole(mixture)))
+        return ren__error(REN_E_INVALID,
+                          "an expert of region %s is a mixture of its own alone: it sees what the others see",
+                          ren_region_name(REN_REGION_LUNGS));
     if (mixture->expert[expert->region])
         return ren__error(REN_E_INVALID, "two experts are for region %s: a mixture has one a region", region);
     if (ren__mixture_experts(mixture, others) > 0) {
@@ -55,9 +57,12 @@ static ren_status add_expert(ren_mixture *mixture, ren_expert *expert) {
             return ren__error(REN_E_INVALID, "the experts of regions %s and %s have %d and %d classes",
                               ren_region_name(others[0]->region), region, others[0]->classes, expert->classes);
     }
-    const ren_status st = ren__gate_check_region(mixture->gate, expert->region);
-    if (st == REN_OK) mixture->expert[expert->region] = ren__expert_retain(expert);
-    return st;
+    if (expert->region < REN_REGION_COUNT) {
+        const ren_status st = ren__gate_check_region(mixture->gate, expert->region);
+        if (st != REN_OK) return st;
+    }
+    mixture->expert[expert->region] = ren__expert_retain(expert);
+    return REN_OK;
 }
 
 /* With every region present some expert must have weight. */
@@ -65,6 +70,7 @@ static ren_status check_weights(const ren_mixture *mixture) {
     int32_t all[REN_REGION_COUNT];
     double weights[REN_REGION_COUNT];
 
+    if (ren__mixture_whole(mixture)) return REN_OK;
     for (int32_t region = 0; region < REN_REGION_COUNT; region++)
         all[region] = mixture->expert[region] != NULL;
     if (ren__gate_weights(mixture->gate, all, weights) != REN_OK)
@@ -177,25 +183,46 @@ out:
     return st;
 }
 
+/* The mixture of a file, or of an expert's. */
+static ren_status parse_any(ren_context *context, const json_t *model, ren_mixture **out, int *prefixed) {
+    const char *kind = json_string_value(json_object_get(model, "kind"));
+    char quoted[REN__QUOTE_SIZE];
+    ren_expert *expert = NULL;
+
+    if (strcmp(kind, "mixture") == 0) return ren__mixture_parse(context, model, out);
+    if (strcmp(kind, "expert") != 0)
+        return ren__error(REN_E_DATA, "the file holds a model of kind \"%s\", not \"mixture\" or \"expert\"",
+                          ren__quote(kind, quoted, sizeof quoted));
+    *prefixed = 0;
+    ren_status st = ren__expert_file_parse(context, model, &expert);
+    if (st == REN_OK) {
+        const ren__mixture_options options = { .name = expert->net->name };
+        st = ren__mixture_of_one(context, expert, &options, out);
+    }
+    ren_expert_free(expert);
+    return st;
+}
+
 ren_status ren_mixture_load(ren_context *context, const char *path, ren_mixture **out) {
     ren__safetensors *file = NULL;
     json_t *model = NULL;
     ren_mixture *mixture = NULL;
     ren_expert *experts[REN_REGION_COUNT];
     size_t count = 0;
+    int prefixed = 1; /* the tensors' names in a mixture; not in an expert's file, which is the mixture of that alone */
 
     REN_REQUIRE(out != NULL);
     *out = NULL;
     REN_REQUIRE(context != NULL && path != NULL);
-    ren_status st = ren__model_open(context, path, "mixture", &file, &model);
+    ren_status st = ren__model_open(context, path, NULL, &file, &model);
     if (st != REN_OK) return st;
-    st = ren__mixture_parse(context, model, &mixture);
+    st = parse_any(context, model, &mixture, &prefixed);
     if (st == REN_OK) {
         count = ren__mixture_experts(mixture, experts);
-        st = ren__model_check(file, experts, count, 1);
+        st = ren__model_check(file, experts, count, prefixed);
     }
     for (size_t i = 0; st == REN_OK && i < count; i++)
-        st = ren__model_read_weights(file, experts[i], 1);
+        st = ren__model_read_weights(file, experts[i], prefixed);
     json_decref(model);
     ren__safetensors_close(file);
     if (st != REN_OK) {
@@ -303,10 +330,15 @@ ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan 
     const double started = ren__now();
 
     REN_TRY(ren__result_create(mixture, scan, &result));
-    REN_TRY(run_experts(mixture, scan, run, result, probabilities));
+    if (ren__mixture_whole(mixture))
+        REN_TRY(ren__mixture_predict_whole(mixture, scan, run, result));
+    else
+        REN_TRY(run_experts(mixture, scan, run, result, probabilities));
     const double ended = ren__now();
-    REN_TRY(combine(mixture, result, probabilities));
-    REN_TRY(warn_of_absent(result));
+    if (!ren__mixture_whole(mixture)) {
+        REN_TRY(combine(mixture, result, probabilities));
+        REN_TRY(warn_of_absent(result));
+    }
     result->seconds[REN__EXPERTS] = ended - started;
     result->seconds[REN__GATE] = ren__now() - ended;
     result->seconds[REN__TOTAL] = ren__now() - started;

@@ -73,6 +73,10 @@ ren_status ren__gate_check_region(const ren_gate *gate, int32_t region);
 
 /* mixture.c: the mixture of a file, its experts without weights. */
 ren_status ren__mixture_parse(ren_context *context, const json_t *model, ren_mixture **out);
+/* mixture_whole.c: the network on both lungs that the mixture is, or NULL; and its answer. */
+const ren_expert *ren__mixture_whole(const ren_mixture *mixture);
+ren_status ren__mixture_predict_whole(const ren_mixture *mixture, const ren_scan *scan, ren__run *run,
+                                      ren_result *result);
 /* Experts in the order of the regions; gives their number. */
 size_t ren__mixture_experts(const ren_mixture *mixture, ren_expert *experts[REN_REGION_COUNT]);
 

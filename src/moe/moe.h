@@ -46,7 +46,7 @@ struct ren_mixture {
     atomic_int references;
     ren_context *context; /* held */
     char *name;
-    ren_expert *expert[REN_REGION_COUNT]; /* by region; NULL: none */
+    ren_expert *expert[REN__PLACES]; /* by region; NULL: none. One of both lungs is alone */
     ren_gate *gate;
     double threshold;
     json_t *record; /* or NULL */
@@ -66,6 +66,7 @@ struct ren_result {
     ren_context *context; /* held */
     json_t *card;         /* of the mixture */
     int32_t classes, label;
+    int32_t whole; /* not 0: one network's answer for both lungs; its regions have no probabilities of their own */
     double threshold;
     double probability[REN__MAX_CLASSES];
     int32_t region_count;
@@ -89,6 +90,21 @@ ren_expert *ren__expert_retain(const ren_expert *expert);
 ren_status ren__expert_probabilities(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan,
                                      ren__run *run, double *probabilities);
 
+/* What one network says of a scan. */
+typedef struct ren__expert_outputs {
+    double probability[REN__MAX_CLASSES];
+    float *features;                 /* room for ren__expert_features() of them; NULL: not wanted */
+    double weight[REN_REGION_COUNT]; /* of a mixture that is one network: how it weighed the regions, sum 1 */
+} ren__expert_outputs;
+
+/* ren__expert_probabilities with all of it. `features` not NULL for a network that gives none is REN_E_UNSUPPORTED. */
+ren_status ren__expert_run(const ren_expert *expert, ren__session_cache *cache, const ren_scan *scan, ren__run *run,
+                           ren__expert_outputs *out);
+/* Length of the vector before the network's output layer; 0: it gives none. */
+int32_t ren__expert_features(const ren_expert *expert);
+/* How many regions the network weighs, the first so many of REN_REGION_*; 0: it is no mixture. */
+int32_t ren__expert_regions(const ren_expert *expert);
+
 ren_gate *ren__gate_retain(const ren_gate *gate);
 /* The weights of the regions that ran, summing to 1; 0 for the others. All weights 0 (nothing ran, or only regions that
  * the gate gives nothing): REN_E_DATA. */
@@ -105,6 +121,9 @@ typedef struct ren__mixture_options {
 /* ren_mixture_create with all of it; `options` may be NULL. */
 ren_status ren__mixture_make(ren_context *context, ren_expert *const *experts, size_t count, ren_gate *gate,
                              const ren__mixture_options *options, ren_mixture **out);
+/* The mixture of one expert: `gate` uniform; whatever region the expert is for, both lungs included. */
+ren_status ren__mixture_of_one(ren_context *context, ren_expert *expert, const ren__mixture_options *options,
+                               ren_mixture **out);
 /* ren_mixture_predict on a scan that is prepared already. */
 ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren__run *run, ren_result **out);
 

@@ -6,9 +6,9 @@
 #include "moe/report_parts.h"
 
 const char *ren__region_title(int32_t region) {
-    static const char *const titles[REN_REGION_COUNT] = { "Left upper lobe",   "Left lower lobe",  "Right upper lobe",
-                                                          "Right middle lobe", "Right lower lobe", "Left lung",
-                                                          "Right lung" };
+    static const char *const titles[REN__PLACES] = { "Left upper lobe",   "Left lower lobe",  "Right upper lobe",
+                                                     "Right middle lobe", "Right lower lobe", "Left lung",
+                                                     "Right lung",        "Both lungs" };
 
     return titles[region];
 }
@@ -103,7 +103,12 @@ void ren__add_outcome(ren_text *page, const ren_result *result) {
     ren__text_add(page, "</p><p class=\"meaning\">probability of interstitial lung disease (ILD)</p></div>\n"
                         "<div class=\"reading\"><p>");
     add_wording(page, result);
-    ren__text_addf(page, " Weighted mean of %d of %d regional experts.</p>\n", ran, result->region_count);
+    if (!result->whole)
+        ren__text_addf(page, " Weighted mean of %d of %d regional experts.</p>\n", ran, result->region_count);
+    else if (result->region_count == 1)
+        ren__text_add(page, " One network, on both lungs.</p>\n");
+    else
+        ren__text_addf(page, " One network, which weighs %d regions itself.</p>\n", result->region_count);
     add_gauge(page, result, probability);
     ren__text_add(page, "</div>\n</section>\n");
 }
@@ -131,7 +136,7 @@ static void add_region(ren_text *page, const ren_result *result, const ren__regi
     ren__text_add(page, "</td><td class=\"num\">");
     ren__add_fixed(page, region->ran ? region->probability : (double)NAN, 2);
     ren__text_add(page, "</td><td class=\"wide\">");
-    if (region->ran)
+    if (region->ran && isfinite(region->probability))
         ren__add_bar(page, region->probability, ren__probability_colour(region->probability, result->threshold),
                      result->threshold);
     ren__text_add(page, "</td><td class=\"num\">");
@@ -156,8 +161,12 @@ void ren__add_regions(ren_text *page, const ren_result *result, const ren__anato
     ren__text_add(page, "</td><td class=\"wide\"></td><td class=\"num\">100.0 %</td><td class=\"wide\"></td>"
                         "<td class=\"num\">");
     ren__add_fixed(page, ren_result_probability(result, 1), 3);
-    ren__text_add(page, "</td></tr></tfoot>\n</table></div>\n<p class=\"note\">Each expert sees its own region alone. "
-                        "Contribution is weight times probability; the contributions add up to the mixture's "
-                        "probability. The line in a probability bar is the threshold. Volumes are those of the lobe "
+    ren__text_add(page, "</td></tr></tfoot>\n</table></div>\n<p class=\"note\">");
+    ren__text_add(page, result->whole ? "One network has seen both lungs and given the probability. Where it divides "
+                                        "them itself, the weights are those that it gave its regions; a region has no "
+                                        "probability of its own then."
+                                      : "Each expert sees its own region alone. Contribution is weight times "
+                                        "probability; the contributions add up to the mixture's probability.");
+    ren__text_add(page, " The line in a probability bar is the threshold. Volumes are those of the lobe "
                         "map.</p>\n</section>\n");
 }

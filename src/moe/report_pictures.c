@@ -32,7 +32,7 @@ static void choose_colours(const ren_result *result, int kind, painting *p) {
     for (int32_t i = 0; i < result->region_count && kind != PLAIN; i++) {
         const ren__region_result *region = &result->region[i];
         const uint32_t lobes = ren__region_lobes(region->region);
-        if (!region->ran) continue;
+        if (!region->ran || (kind == BY_PROBABILITY && !isfinite(region->probability))) continue;
         const ren__colour colour = kind == BY_WEIGHT ? ren__weight_colour(region->weight, ren__most_weight(result))
                                                      : ren__probability_colour(region->probability, result->threshold);
         if (region->region >= REN__LOBES && has_lobes(result)) {
@@ -49,15 +49,16 @@ static void add_spot(ren_text *page, const painting *p, const ren__plane *plane,
     double x, y;
 
     if (!region->ran || (region->region >= REN__LOBES && has_lobes(p->result))) return;
+    if (p->kind == BY_PROBABILITY && !isfinite(region->probability)) return;
     if (!ren__plane_spot(plane, ren__region_lobes(region->region), &x, &y)) return;
     ren__text_add(page, "<span class=\"spot\" style=\"left:");
     ren__add_fixed(page, 100.0 * x, 1);
     ren__text_add(page, "%;top:");
     ren__add_fixed(page, 100.0 * y, 1);
     ren__text_addf(page, "%%\">%s<br>",
-                   region->region < REN__LOBES              ? ren_region_name(region->region)
-                   : region->region == REN_REGION_LEFT_LUNG ? "left"
-                                                            : "right");
+                   region->region == REN_REGION_LEFT_LUNG    ? "left"
+                   : region->region == REN_REGION_RIGHT_LUNG ? "right"
+                                                             : ren_region_name(region->region));
     if (p->kind == BY_WEIGHT) {
         ren__add_fixed(page, 100.0 * region->weight, 0);
         ren__text_add(page, " %");

@@ -109,6 +109,12 @@ void ren__scan_fill(const ren_scan *scan, int32_t region, const ren__box *box, f
         }
 }
 
+void ren__scan_lobes(const ren_scan *scan, float *values) {
+    const int64_t cells = scan->preset.size[0] * scan->preset.size[1] * scan->preset.size[2];
+    for (int64_t at = 0; at < cells; at++)
+        values[at] = (float)scan->lobe[at];
+}
+
 static void release_scan(void *user, void *data) {
     (void)data;
     ren_scan_free(user);

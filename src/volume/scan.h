@@ -34,5 +34,7 @@ ren_status ren__preset_resolve(const ren_preset *caller, ren_preset *resolved);
 int ren__preset_equal(const ren_preset *a, const ren_preset *b);
 /* image x (label in region), whole grid (box NULL) or the box alone (packed). */
 void ren__scan_fill(const ren_scan *scan, int32_t region, const ren__box *box, float *values);
+/* The label of each cell, 0..5, on the whole grid: the second input of networks that divide the image themselves. */
+void ren__scan_lobes(const ren_scan *scan, float *values);
 
 #endif

@@ -124,22 +124,76 @@ out:
     return st;
 }
 
-static ren_status test_both_lungs_are_no_part(ren_context *context) {
+/* Beside no other expert, on whichever side. */
+static ren_status test_both_lungs_are_alone(ren_context *context) {
     ren_status st = REN_OK;
-    ren_expert *expert = NULL;
+    ren_expert *experts[3] = { NULL };
     ren_gate *gate = NULL;
     ren_mixture *mixture = NULL;
 
     CHECK_TEXT(ren_region_name(REN_REGION_LUNGS), "lungs");
-    REN_TRY(make(context, &kinds[1], REN_REGION_LUNGS, &expert));
+    REN_TRY(make(context, &kinds[1], REN_REGION_LUL, &experts[0]));
+    REN_TRY(make(context, &kinds[1], REN_REGION_LUNGS, &experts[1]));
+    REN_TRY(make(context, &kinds[1], REN_REGION_RLL, &experts[2]));
     REN_TRY(fixture_gate(context, &gate));
-    CHECK_FAILS(ren_mixture_create(context, &expert, 1, gate, &mixture), REN_E_INVALID,
-                "lungs is no part of a mixture");
+    CHECK_FAILS(ren_mixture_create(context, experts, 2, gate, &mixture), REN_E_INVALID, "lungs");
+    CHECK_FAILS(ren_mixture_create(context, experts + 1, 2, gate, &mixture), REN_E_INVALID, "lungs");
 out:
+    for (int i = 0; i < 3; i++)
+        ren_expert_free(experts[i]);
     ren_mixture_free(mixture);
     ren_gate_free(gate);
+    return st;
+}
+
+/* The answer of an expert's file that is read as a mixture: the expert's own, of whatever region. */
+static ren_status check_alone(ren_context *context, const struct kind *kind, int32_t region, const ren_scan *scan) {
+    ren_status st = REN_OK;
+    ren_expert *expert = NULL;
+    ren_mixture *read = NULL, *again = NULL;
+    ren_result *result = NULL, *second = NULL;
+    ren_text *card = NULL;
+    char path[TEST_PATH], other[TEST_PATH];
+    float alone[2];
+
+    REN_TRY(make(context, kind, region, &expert));
+    REN_TRY(ren_expert_predict(expert, scan, NULL, alone, 2));
+    REN_TRY(ren_expert_save(expert, test_file(path, "alone.safetensors")));
+    REN_TRY(ren_mixture_load(context, path, &read));
+    REN_TRY(ren__mixture_predict_scan(read, scan, NULL, &result));
+    CHECK_INT(ren_result_region_count(result), 1);
+    CHECK_TEXT(ren_result_region_name(result, 0), ren_region_name(region));
+    CHECK(ren_result_region_ran(result, 0) && ren_result_region_weight(result, 0) == 1.0);
+    CHECK_NEAR(ren_result_region_probability(result, 0), alone[1], 1e-7);
+    CHECK(ren_result_probability(result, 1) == ren_result_region_probability(result, 0));
+    REN_TRY(ren_mixture_save(read, test_file(other, "alone_mixture.safetensors")));
+    REN_TRY(ren_mixture_load(context, other, &again));
+    REN_TRY(ren__mixture_predict_scan(again, scan, NULL, &second));
+    CHECK(ren_result_probability(second, 1) == ren_result_probability(result, 1));
+    REN_TRY(ren_model_describe(context, other, &card));
+    CHECK(strstr(ren_text_data(card), ren_region_name(region)) != NULL);
+out:
+    ren_text_free(card);
+    ren_result_free(second);
+    ren_result_free(result);
+    ren_mixture_free(again);
+    ren_mixture_free(read);
     ren_expert_free(expert);
     return st;
 }
 
-TEST_MAIN(CASE_ONCE(test_stored_and_read_back), CASE_ONCE(test_seven_of_each), CASE(test_both_lungs_are_no_part))
+static ren_status test_one_expert_is_a_mixture(ren_context *context) {
+    ren_status st = REN_OK;
+    ren_scan *scan = NULL;
+
+    REN_TRY(fixture_scan(context, SIDE, 0, &scan));
+    REN_TRY(check_alone(context, &kinds[1], REN_REGION_LUNGS, scan));
+    REN_TRY(check_alone(context, &kinds[0], REN_REGION_LUNGS, scan));
+    REN_TRY(check_alone(context, &kinds[2], REN_REGION_RIGHT_LUNG, scan));
+out:
+    ren_scan_free(scan);
+    return st;
+}
+
+TEST_MAIN(CASE_ONCE(test_stored_and_read_back), CASE_ONCE(test_seven_of_each), CASE(test_both_lungs_are_alone),
+          CASE_SAMPLED(test_one_expert_is_a_mixture))
