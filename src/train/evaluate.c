@@ -34,6 +34,23 @@ static ren_status read_thresholds(ren__evaluation *evaluation) {
     return st;
 }
 
+/* Validation's predictions, by which ablations choose. */
+static ren_status read_validation(ren__evaluation *evaluation) {
+    const ren_study *study = evaluation->study;
+    const ren__study_config *config = study->config;
+    ren_status st = REN_OK;
+
+    for (int32_t model = 0; model < config->model_count; model++) {
+        for (int32_t i = 0; i < config->run_count && st == REN_OK; i++) {
+            char *table = ren__job_path(study, ren__job_find(study, config->run[i], model), "validation.csv");
+            st = table ? ren__predictions_read(&evaluation->model[model].validation, study->cohort, table)
+                       : ren__out_of_memory();
+            ren__free(table);
+        }
+    }
+    return st;
+}
+
 /* -------------------------------------------------------------------------------------------------------- files */
 
 static ren_status write_predictions(const ren__evaluation *evaluation) {
@@ -45,11 +62,7 @@ static ren_status write_predictions(const ren__evaluation *evaluation) {
         ren__predictions all = { .context = study->context };
         char *path = ren__path_join(study->context, study->folder, "predictions/%s.csv", config->model[model].name);
         if (!path) st = ren__out_of_memory();
-        for (int32_t i = 0; i < config->run_count && st == REN_OK; i++) {
-            char *table = ren__job_path(study, ren__job_find(study, config->run[i], model), "validation.csv");
-            st = table ? ren__predictions_read(&all, study->cohort, table) : ren__out_of_memory();
-            ren__free(table);
-        }
+        if (st == REN_OK) st = ren__predictions_append(&all, &evaluation->model[model].validation);
         if (st == REN_OK) st = ren__predictions_append(&all, &evaluation->model[model].test);
         if (st == REN_OK) st = ren__predictions_write(&all, study->cohort, path);
         ren__predictions_free(&all);
@@ -66,29 +79,39 @@ static ren_status write_text(const ren_study *study, const char *name, const ren
     return st;
 }
 
+typedef ren_status (*text_maker)(const ren__evaluation *evaluation, ren_text *text);
+
+static ren_status write_made(const ren__evaluation *evaluation, const char *name, text_maker make) {
+    ren_text *text = NULL;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__text_create(evaluation->context, &text));
+    REN_TRY(make(evaluation, text));
+    REN_TRY(write_text(evaluation->study, name, text));
+out:
+    ren_text_free(text);
+    return st;
+}
+
 /* The JSON last: its presence means that the study has been evaluated. */
 static ren_status write_files(const ren__evaluation *evaluation, ren_text **json) {
-    ren_text *csv = NULL, *html = NULL, *text = NULL;
+    ren_text *text = NULL;
     json_t *tree = NULL;
     ren_status st = REN_OK;
 
     REN_TRY(write_predictions(evaluation));
-    REN_TRY(ren__text_create(evaluation->context, &csv));
-    REN_TRY(ren__evaluation_csv(evaluation, csv));
-    REN_TRY(ren__text_create(evaluation->context, &html));
-    REN_TRY(ren__evaluation_html(evaluation, html));
+    REN_TRY(write_made(evaluation, "evaluation.csv", ren__evaluation_csv));
+    REN_TRY(write_made(evaluation, "evaluation.tests.csv", ren__evaluation_tests_csv));
+    REN_TRY(write_made(evaluation, "evaluation.weights.csv", ren__evaluation_weights_csv));
+    REN_TRY(write_made(evaluation, "evaluation.html", ren__evaluation_html));
     REN_TRY(ren__evaluation_json(evaluation, &tree));
     REN_TRY(ren__json_write(evaluation->context, tree, 2, &text));
-    REN_TRY(write_text(evaluation->study, "evaluation.csv", csv));
-    REN_TRY(write_text(evaluation->study, "evaluation.html", html));
     REN_TRY(write_text(evaluation->study, "evaluation.json", text));
     *json = text;
     text = NULL;
 out:
     json_decref(tree);
     ren_text_free(text);
-    ren_text_free(html);
-    ren_text_free(csv);
     return st;
 }
 
@@ -124,18 +147,6 @@ out:
 
 /* --------------------------------------------------------------------------------------------------- evaluation */
 
-static void evaluation_end(ren__evaluation *evaluation) {
-    const int32_t count = evaluation->model ? evaluation->study->config->model_count : 0;
-
-    for (int32_t i = 0; i < count; i++) {
-        ren__predictions_free(&evaluation->model[i].test);
-        for (int32_t unit = 0; unit < REN__UNIT_COUNT; unit++)
-            ren__sample_free(&evaluation->model[i].level[unit].sample);
-    }
-    ren__free(evaluation->other);
-    ren__free(evaluation->model);
-}
-
 static ren_status evaluate(ren_study *study, int64_t number, ren__run *run, ren_text **json) {
     ren_context *context = study->context;
     ren__evaluation evaluation = { .study = study, .context = context, .number = number };
@@ -143,9 +154,10 @@ static ren_status evaluate(ren_study *study, int64_t number, ren__run *run, ren_
 
     REN_CALLOC(evaluation.model, (size_t)study->config->model_count);
     for (int32_t i = 0; i < study->config->model_count; i++)
-        evaluation.model[i].test.context = context;
+        evaluation.model[i].test.context = evaluation.model[i].validation.context = context;
     REN_TRY(read_thresholds(&evaluation));
     REN_TRY(ren__study_need_data(study));
+    REN_TRY(read_validation(&evaluation));
     for (int32_t i = 0; i < study->config->run_count; i++)
         REN_TRY(ren__evaluation_predict_fold(&evaluation, i, run));
     REN_TRY(ren__evaluation_measure(&evaluation, run));
@@ -153,7 +165,7 @@ static ren_status evaluate(ren_study *study, int64_t number, ren__run *run, ren_
     ren__log_append(study->log, "evaluated: test folds read for the %d. time, %d scans", (int)number,
                     (int)evaluation.scans);
 out:
-    evaluation_end(&evaluation);
+    ren__evaluation_end(&evaluation);
     return st;
 }
 

@@ -56,16 +56,16 @@ static void sample_add(ren__sample *sample, int32_t unit, int32_t label, double 
 }
 
 /* The rows of one fold; rows are in order of folds. */
-static int32_t rows_of(const ren__predictions *test, int32_t first, int32_t fold) {
+static int32_t rows_of(const ren__predictions *rows, int32_t first, int32_t fold) {
     int32_t end = first;
 
-    while (end < test->count && test->item[end].fold == fold)
+    while (end < rows->count && rows->item[end].fold == fold)
         end++;
     return end;
 }
 
 /* Adds the patients of rows [first, end). */
-static ren_status add_patients(const ren__evaluation *evaluation, const ren__model_evaluation *model, int32_t first,
+static ren_status add_patients(const ren__evaluation *evaluation, const ren__predictions *rows, int32_t first,
                                int32_t end, double threshold, ren__sample *sample) {
     ren_context *context = evaluation->context;
     const ren__cohort *cohort = evaluation->study->cohort;
@@ -80,9 +80,9 @@ static ren_status add_patients(const ren__evaluation *evaluation, const ren__mod
     REN_CALLOC(label, (size_t)count);
     REN_CALLOC(score, (size_t)count);
     for (int32_t i = 0; i < count; i++) {
-        patient[i] = cohort->patient[model->test.item[first + i].scan];
+        patient[i] = cohort->patient[rows->item[first + i].scan];
         label[i] = cohort->patient_label[patient[i]];
-        score[i] = model->test.item[first + i].probability;
+        score[i] = rows->item[first + i].probability;
     }
     REN_TRY(ren__patient_means_make(context, patient, label, score, count, &means));
     for (int32_t i = 0; i < means.count; i++)
@@ -95,25 +95,38 @@ out:
     return st;
 }
 
-static ren_status make_samples(const ren__evaluation *evaluation, ren__model_evaluation *model) {
+ren_status ren__sample_patients(const ren__evaluation *evaluation, const ren__predictions *rows,
+                                const double *threshold, ren__sample *sample) {
     const ren__study_config *config = evaluation->study->config;
-    const ren__cohort *cohort = evaluation->study->cohort;
-    ren__sample *scans = &model->level[REN__UNIT_SCAN].sample, *patients = &model->level[REN__UNIT_PATIENT].sample;
     int32_t first = 0;
     ren_status st = REN_OK;
 
-    REN_TRY(sample_room(evaluation->context, scans, model->test.count));
-    REN_TRY(sample_room(evaluation->context, patients, model->test.count));
+    REN_TRY(sample_room(evaluation->context, sample, rows->count));
     for (int32_t i = 0; i < config->run_count; i++) {
-        const int32_t end = rows_of(&model->test, first, config->run[i]);
+        const int32_t end = rows_of(rows, first, config->run[i]);
+        REN_TRY(add_patients(evaluation, rows, first, end, threshold[i], sample));
+        sample->begin[i + 1] = sample->count;
+        first = end;
+    }
+out:
+    return st;
+}
+
+static ren_status sample_scans(const ren__evaluation *evaluation, const ren__predictions *rows, const double *threshold,
+                               ren__sample *sample) {
+    const ren__study_config *config = evaluation->study->config;
+    int32_t first = 0;
+    ren_status st = REN_OK;
+
+    REN_TRY(sample_room(evaluation->context, sample, rows->count));
+    for (int32_t i = 0; i < config->run_count; i++) {
+        const int32_t end = rows_of(rows, first, config->run[i]);
         for (int32_t row = first; row < end; row++) {
-            const ren__prediction *item = &model->test.item[row];
-            sample_add(scans, item->scan, cohort->item[item->scan].label, item->probability,
-                       model->threshold[REN__UNIT_SCAN][i]);
+            const ren__prediction *item = &rows->item[row];
+            sample_add(sample, item->scan, evaluation->study->cohort->item[item->scan].label, item->probability,
+                       threshold[i]);
         }
-        REN_TRY(add_patients(evaluation, model, first, end, model->threshold[REN__UNIT_PATIENT][i], patients));
-        scans->begin[i + 1] = scans->count;
-        patients->begin[i + 1] = patients->count;
+        sample->begin[i + 1] = sample->count;
         first = end;
     }
 out:
@@ -168,14 +181,17 @@ static void average(ren__level *level, int32_t folds) {
     }
 }
 
-static const ren__comparison undefined = { NAN, NAN, NAN, NAN };
+const ren__comparison ren__undefined = { NAN, NAN, NAN, NAN };
 
 static ren_status measure_model(ren__evaluation *evaluation, ren__model_evaluation *model, ren__run *run) {
     ren_context *context = evaluation->context;
     const ren__study_config *config = evaluation->study->config;
     ren_status st = REN_OK;
 
-    REN_TRY(make_samples(evaluation, model));
+    REN_TRY(
+        sample_scans(evaluation, &model->test, model->threshold[REN__UNIT_SCAN], &model->level[REN__UNIT_SCAN].sample));
+    REN_TRY(ren__sample_patients(evaluation, &model->test, model->threshold[REN__UNIT_PATIENT],
+                                 &model->level[REN__UNIT_PATIENT].sample));
     for (int32_t unit = 0; unit < REN__UNIT_COUNT; unit++) {
         ren__level *level = &model->level[unit];
         const ren__sample *sample = &level->sample;
@@ -184,7 +200,7 @@ static ren_status measure_model(ren__evaluation *evaluation, ren__model_evaluati
                                   &level->fold[i]));
         REN_TRY(measure_range(context, sample, 0, sample->count, NAN, &level->pooled));
         average(level, config->run_count);
-        level->bootstrap = level->delong = undefined;
+        level->bootstrap = level->delong = ren__undefined;
         if (unit != REN__UNIT_PATIENT || !level->pooled.defined) continue; /* a patient's scans are no sample */
         REN_TRY(ren__bootstrap_auc(context, run, sample->label, sample->score, sample->count, REN__BOOTSTRAP_RESAMPLES,
                                    config->seed, &level->bootstrap));
@@ -196,112 +212,13 @@ out:
     return st;
 }
 
-/* -------------------------------------------------------------------------------------------------- comparisons */
-
-/* The patients of both models, in the order of the first. */
-typedef struct matched {
-    int32_t count, positives;
-    int32_t *label;
-    double *a, *b;
-} matched;
-
-static void matched_free(matched *both) {
-    ren__free(both->label);
-    ren__free(both->a);
-    ren__free(both->b);
-}
-
-static ren_status match(const ren__evaluation *evaluation, int32_t a, int32_t b, matched *both) {
-    ren_context *context = evaluation->context;
-    const ren__sample *first = &evaluation->model[a].level[REN__UNIT_PATIENT].sample;
-    const ren__sample *second = &evaluation->model[b].level[REN__UNIT_PATIENT].sample;
-    double *score = NULL;
-    ren_status st = REN_OK;
-
-    REN_CALLOC(score, (size_t)evaluation->study->cohort->patient_count);
-    REN_CALLOC(both->label, (size_t)first->count);
-    REN_CALLOC(both->a, (size_t)first->count);
-    REN_CALLOC(both->b, (size_t)first->count);
-    for (int32_t i = 0; i < evaluation->study->cohort->patient_count; i++)
-        score[i] = NAN;
-    for (int32_t i = 0; i < second->count; i++)
-        score[second->unit[i]] = second->score[i];
-    for (int32_t i = 0; i < first->count; i++) {
-        if (isnan(score[first->unit[i]])) continue;
-        both->label[both->count] = first->label[i];
-        both->a[both->count] = first->score[i];
-        both->b[both->count++] = score[first->unit[i]];
-        both->positives += first->label[i];
-    }
-out:
-    ren__free(score);
-    return st;
-}
-
-static ren_status compare(ren__evaluation *evaluation, int32_t a, int32_t b, ren__run *run, ren__pair *pair,
-                          ren__comparison *delong) {
-    ren_context *context = evaluation->context;
-    matched both = { 0 };
-    ren_status st = REN_OK;
-
-    *pair = (ren__pair){ .a = a, .b = b, .bootstrap = undefined, .holm = NAN };
-    REN_TRY(match(evaluation, a, b, &both));
-    pair->patients = both.count;
-    if (both.positives == 0 || both.positives == both.count) goto out;
-    REN_TRY(ren__bootstrap_auc_difference(context, run, both.label, both.a, both.b, both.count,
-                                          REN__BOOTSTRAP_RESAMPLES, evaluation->study->config->seed, &pair->bootstrap));
-    pair->holm = pair->bootstrap.p;
-    if (delong && both.positives > 1 && both.count - both.positives > 1)
-        REN_TRY(ren__delong_difference(context, both.label, both.a, both.b, both.count, delong));
-out:
-    matched_free(&both);
-    return st;
-}
-
-/* Over folds: only ever a description, for five folds cannot give a p below 0.0625. */
-static ren_status describe_folds(ren__evaluation *evaluation) {
-    const ren__level *a = &evaluation->model[evaluation->primary.a].level[REN__UNIT_PATIENT];
-    const ren__level *b = &evaluation->model[evaluation->primary.b].level[REN__UNIT_PATIENT];
-    double difference[REN__FOLDS_MAX];
-    int32_t count = 0;
-
-    for (int32_t i = 0; i < evaluation->study->config->run_count; i++)
-        if (a->fold[i].defined && b->fold[i].defined)
-            difference[count++] = a->fold[i].metrics.auc - b->fold[i].metrics.auc;
-    if (count < 2) return REN_OK;
-    return ren__wilcoxon(evaluation->context, difference, count, NULL, &evaluation->wilcoxon);
-}
-
-static ren_status compare_others(ren__evaluation *evaluation, ren__run *run) {
-    ren_context *context = evaluation->context;
-    const ren__study_config *config = evaluation->study->config;
-    const int32_t mixture = ren__study_first_mixture(config);
-    const int32_t reference = config->primary[0] >= 0 ? config->primary[0] : mixture;
-    double *p = NULL;
-    ren_status st = REN_OK;
-
-    if (config->other_count == 0) return REN_OK;
-    REN_CALLOC(evaluation->other, (size_t)config->other_count);
-    REN_CALLOC(p, (size_t)config->other_count);
-    for (int32_t i = 0; i < config->other_count; i++) {
-        REN_TRY(compare(evaluation, reference, config->other[i], run, &evaluation->other[i], NULL));
-        p[i] = evaluation->other[i].bootstrap.p;
-    }
-    REN_TRY(ren__holm(context, p, config->other_count));
-    for (int32_t i = 0; i < config->other_count; i++)
-        evaluation->other[i].holm = p[i];
-    evaluation->other_count = config->other_count;
-out:
-    ren__free(p);
-    return st;
-}
-
 /* Patients with a prediction of any model. */
 static ren_status count_patients(ren__evaluation *evaluation) {
     ren_context *context = evaluation->context;
     uint8_t *seen = NULL;
     ren_status st = REN_OK;
 
+    evaluation->patients = 0;
     REN_CALLOC(seen, (size_t)evaluation->study->cohort->patient_count);
     for (int32_t model = 0; model < evaluation->study->config->model_count; model++) {
         const ren__sample *sample = &evaluation->model[model].level[REN__UNIT_PATIENT].sample;
@@ -319,18 +236,34 @@ ren_status ren__evaluation_measure(ren__evaluation *evaluation, ren__run *run) {
     const ren__study_config *config = evaluation->study->config;
     ren_status st = REN_OK;
 
-    evaluation->primary = (ren__pair){ .a = -1, .b = -1, .bootstrap = undefined, .holm = NAN };
-    evaluation->wilcoxon = NAN;
-    evaluation->delong = undefined;
     for (int32_t model = 0; model < config->model_count; model++)
         REN_TRY(measure_model(evaluation, &evaluation->model[model], run));
     REN_TRY(count_patients(evaluation));
-    if (config->primary[0] >= 0) {
-        REN_TRY(compare(evaluation, config->primary[0], config->primary[1], run, &evaluation->primary,
-                        &evaluation->delong));
-        REN_TRY(describe_folds(evaluation));
-    }
-    REN_TRY(compare_others(evaluation, run));
+    REN_TRY(ren__evaluation_compare(evaluation, run));
+    REN_TRY(ren__evaluation_weigh(evaluation));
+    REN_TRY(ren__evaluation_ablate(evaluation, run));
 out:
     return st;
+}
+
+void ren__evaluation_end(ren__evaluation *evaluation) {
+    const int32_t count = evaluation->model ? evaluation->study->config->model_count : 0;
+
+    for (int32_t i = 0; i < count; i++) {
+        ren__predictions_free(&evaluation->model[i].test);
+        ren__predictions_free(&evaluation->model[i].validation);
+        for (int32_t unit = 0; unit < REN__UNIT_COUNT; unit++)
+            ren__sample_free(&evaluation->model[i].level[unit].sample);
+    }
+    ren__free(evaluation->model);
+    ren__free(evaluation->other);
+    ren__free(evaluation->ablation);
+    ren__free(evaluation->contrast);
+    ren__free(evaluation->group);
+    evaluation->model = NULL;
+    evaluation->other = NULL;
+    evaluation->ablation = NULL;
+    evaluation->contrast = NULL;
+    evaluation->group = NULL;
+    evaluation->other_count = evaluation->ablation_count = evaluation->contrast_count = evaluation->group_count = 0;
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The evaluation as JSON (all of it) and CSV (one row a model, unit and fold). */
+/* The evaluation as JSON: all of it. */
 #include <math.h>
 #include <string.h>
 
-#include "format/csv.h"
-#include "format/document_write.h"
 #include "train/evaluate.h"
 #include "train/study_files.h"
 
@@ -98,6 +96,45 @@ out:
     return st;
 }
 
+static ren_status region_weight_json(const ren__evaluation *evaluation, const ren__model_weights *from, int32_t region,
+                                     json_t *list) {
+    json_t *object = json_object();
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__json_append(list, object));
+    REN_TRY(ren__json_set(object, "region", json_string(ren_region_name(region))));
+    REN_TRY(ren__json_set(object, "mean", ren__json_real(from->mean[region])));
+    REN_TRY(ren__json_set(object, "sd_over_scans", ren__json_real(from->sd[region])));
+    REN_TRY(ren__json_set(object, "percentile_5", ren__json_real(from->low[region])));
+    REN_TRY(ren__json_set(object, "percentile_95", ren__json_real(from->high[region])));
+    REN_TRY(ren__json_set(object, "mean_label_0", ren__json_real(from->by_label[0][region])));
+    REN_TRY(ren__json_set(object, "mean_label_1", ren__json_real(from->by_label[1][region])));
+    json_t *folds = json_array();
+    REN_TRY(ren__json_set(object, "mean_of_folds", folds));
+    for (int32_t i = 0; i < evaluation->study->config->run_count; i++)
+        REN_TRY(ren__json_append(folds, ren__json_real(from->fold[i][region])));
+out:
+    return st;
+}
+
+/* Of mixtures that weight regions. */
+static ren_status weights_json(const ren__evaluation *evaluation, const ren__model_weights *from, json_t *model) {
+    json_t *object, *list;
+    ren_status st = REN_OK;
+
+    if (from->scans == 0) return REN_OK;
+    object = json_object();
+    REN_TRY(ren__json_set(model, "weights", object));
+    REN_TRY(ren__json_set(object, "scans", json_integer(from->scans)));
+    REN_TRY(ren__json_set(object, "per_scan", json_boolean(from->varies)));
+    list = json_array();
+    REN_TRY(ren__json_set(object, "regions", list));
+    for (int32_t region = 0; region < REN_REGION_COUNT; region++)
+        if (from->mean[region] > 0.0) REN_TRY(region_weight_json(evaluation, from, region, list));
+out:
+    return st;
+}
+
 static ren_status model_json(const ren__evaluation *evaluation, int32_t index, json_t *list) {
     const ren__study_config *config = evaluation->study->config;
     const ren__study_model *model = &config->model[index];
@@ -110,7 +147,8 @@ static ren_status model_json(const ren__evaluation *evaluation, int32_t index, j
     REN_TRY(ren__json_set(object, "kind", json_string(ren__study_model_kind(model))));
     REN_TRY(origin_json(config, model, object));
     REN_TRY(ren__json_set(object, "parameters", json_integer(from->parameters)));
-    REN_TRY(ren__json_set(object, "flop", json_real(from->flops)));
+    REN_TRY(ren__json_set(object, "flop", ren__json_real(from->flops)));
+    REN_TRY(weights_json(evaluation, &from->weights, object));
     for (int32_t unit = 0; unit < REN__UNIT_COUNT; unit++)
         REN_TRY(level_json(evaluation, &from->level[unit], object, unit));
 out:
@@ -161,13 +199,15 @@ static ren_status comparisons_json(const ren__evaluation *evaluation, json_t *tr
     json_t *pair = NULL, *list = NULL;
     ren_status st = REN_OK;
 
-    REN_TRY(ren__json_set(tree, "comparison_method",
-                          json_pack("{s:s, s:i, s:I, s:s}", "test",
-                                    "paired bootstrap over patients of the difference of AUC, pooled out-of-fold "
-                                    "predictions",
-                                    "resamples", (int)REN__BOOTSTRAP_RESAMPLES, "seed",
-                                    (json_int_t)evaluation->study->config->seed, "correction",
-                                    "the primary comparison stands alone; all others are corrected by Holm")));
+    REN_TRY(ren__json_set(
+        tree, "comparison_method",
+        json_pack("{s:s, s:i, s:I, s:s}", "test",
+                  "paired bootstrap over patients of the difference of AUC, pooled out-of-fold "
+                  "predictions",
+                  "resamples", (int)REN__BOOTSTRAP_RESAMPLES, "seed", (json_int_t)evaluation->study->config->seed,
+                  "correction",
+                  "the primary comparison stands alone; other comparisons, ablations and regional contrasts "
+                  "are corrected by Holm, each of the three among themselves")));
     if (evaluation->primary.a >= 0) REN_TRY(pair_json(evaluation, &evaluation->primary, &pair));
     REN_TRY(ren__json_set(tree, "primary", pair ? pair : json_null()));
     list = json_array();
@@ -178,6 +218,95 @@ static ren_status comparisons_json(const ren__evaluation *evaluation, json_t *tr
         REN_TRY(ren__json_set(pair, "p_holm", ren__json_real(evaluation->other[i].holm)));
     }
     REN_TRY(descriptive_json(evaluation, tree));
+out:
+    return st;
+}
+
+/* --------------------------------------------------------------------------------------- ablations, contrasts */
+
+static ren_status test_json(const ren__comparison *found, double holm, const char *key, json_t *object) {
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__json_set(object, key, ren__json_real(found->estimate)));
+    REN_TRY(ren__json_set(object, "interval", interval_json(found)));
+    REN_TRY(ren__json_set(object, "p", ren__json_real(found->p)));
+    REN_TRY(ren__json_set(object, "p_holm", ren__json_real(holm)));
+out:
+    return st;
+}
+
+static ren_status ablation_json(const ren__evaluation *evaluation, const ren__ablation *from, json_t *list) {
+    json_t *object = json_object();
+    ren_text *title = NULL;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__json_append(list, object));
+    REN_TRY(ren__text_create(evaluation->context, &title));
+    ren__ablation_title(evaluation, from, title);
+    REN_TRY(title->status);
+    REN_TRY(ren__json_set(object, "mixture", json_string(evaluation->study->config->model[from->model].name)));
+    REN_TRY(ren__json_set(object, "ablation", json_string(ren_text_data(title))));
+    REN_TRY(ren__json_set(object, "kind", json_string(ren__ablation_name(from->kind))));
+    if (from->region >= 0) REN_TRY(ren__json_set(object, "region", json_string(ren_region_name(from->region))));
+    REN_TRY(ren__json_set(object, "patients", json_integer(from->patients)));
+    REN_TRY(ren__json_set(object, "auc_mixture", ren__json_real(from->whole)));
+    REN_TRY(ren__json_set(object, "auc", ren__json_real(from->left)));
+    REN_TRY(test_json(&from->change, from->holm, "auc_change", object));
+out:
+    ren_text_free(title);
+    return st;
+}
+
+static ren_status ablations_json(const ren__evaluation *evaluation, json_t *tree) {
+    json_t *object = json_object(), *list;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__json_set(tree, "ablations", object));
+    REN_TRY(ren__json_set(object, "note",
+                          json_string("descriptive: made of the stored predictions, weights normalised over the "
+                                      "experts that are left, nothing trained again; p corrected by Holm over all "
+                                      "ablations; auc_change is AUC without the part less AUC of the mixture")));
+    list = json_array();
+    REN_TRY(ren__json_set(object, "list", list));
+    for (int32_t i = 0; i < evaluation->ablation_count; i++)
+        REN_TRY(ablation_json(evaluation, &evaluation->ablation[i], list));
+out:
+    return st;
+}
+
+static ren_status contrast_json(const ren__evaluation *evaluation, const ren__contrast *from, json_t *list) {
+    json_t *object = json_object(), *names = json_array();
+    ren_status st = ren__json_append(list, object);
+
+    if (st != REN_OK) {
+        json_decref(names);
+        return st;
+    }
+    REN_TRY(ren__json_set(object, "models", names));
+    for (int32_t i = 0; i < from->group_count; i++) {
+        const ren__study_model *first = &evaluation->study->config->model[from->groups[i]];
+        REN_TRY(ren__json_append(names, json_stringn(first->name, (size_t)ren__group_length(first))));
+    }
+    REN_TRY(ren__json_set(object, "patients", json_integer(from->patients)));
+    REN_TRY(ren__json_set(object, "auc_lower_lobes", ren__json_real(from->lower)));
+    REN_TRY(ren__json_set(object, "auc_other_lobes", ren__json_real(from->upper)));
+    REN_TRY(test_json(&from->difference, from->holm, "auc_difference", object));
+out:
+    return st;
+}
+
+static ren_status contrasts_json(const ren__evaluation *evaluation, json_t *tree) {
+    json_t *object = json_object(), *list;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__json_set(tree, "regional_contrasts", object));
+    REN_TRY(ren__json_set(object, "note",
+                          json_string("descriptive: mean AUC of the models of LLL and RLL less that of LUL, RUL and "
+                                      "RML; p corrected by Holm over all contrasts")));
+    list = json_array();
+    REN_TRY(ren__json_set(object, "list", list));
+    for (int32_t i = 0; i < evaluation->contrast_count; i++)
+        REN_TRY(contrast_json(evaluation, &evaluation->contrast[i], list));
 out:
     return st;
 }
@@ -197,6 +326,8 @@ ren_status ren__evaluation_json(const ren__evaluation *evaluation, json_t **out)
     for (int32_t i = 0; i < config->run_count; i++)
         REN_TRY(ren__json_append(json_object_get(tree, "folds_run"), json_integer(config->run[i])));
     REN_TRY(comparisons_json(evaluation, tree));
+    REN_TRY(contrasts_json(evaluation, tree));
+    REN_TRY(ablations_json(evaluation, tree));
     list = json_array();
     REN_TRY(ren__json_set(tree, "models", list));
     for (int32_t model = 0; model < config->model_count; model++)
@@ -206,70 +337,4 @@ ren_status ren__evaluation_json(const ren__evaluation *evaluation, json_t **out)
 out:
     json_decref(tree);
     return st;
-}
-
-/* ---------------------------------------------------------------------------------------------------------- CSV */
-
-static void number_field(ren_text *text, double value) {
-    ren__text_add(text, ",");
-    if (!isnan(value)) ren__write_real(text, value);
-}
-
-static void row_begin(const ren__evaluation *evaluation, int32_t model, int32_t unit, const char *fold,
-                      ren_text *text) {
-    const ren__study_model *of = &evaluation->study->config->model[model];
-
-    ren__csv_add(text, of->name, 0);
-    ren__text_addf(text, "%s,%s,%s", ren__study_model_kind(of), unit_names[unit], fold);
-}
-
-static void measured_row(const ren__measured *from, const ren__comparison *interval, ren_text *text) {
-    const ren__metrics *metrics = &from->metrics;
-
-    ren__text_addf(text, ",%d,%d", metrics->count, metrics->positives);
-    number_field(text, metrics->threshold);
-    for (int32_t k = 0; k < REN__METRIC_COUNT; k++)
-        number_field(text, from->defined ? ren__metric_value(metrics, k) : NAN);
-    number_field(text, interval ? interval->low : NAN);
-    number_field(text, interval ? interval->high : NAN);
-    if (from->defined)
-        ren__text_addf(text, ",%d,%d,%d,%d\n", metrics->confusion[0][0], metrics->confusion[0][1],
-                       metrics->confusion[1][0], metrics->confusion[1][1]);
-    else
-        ren__text_add(text, ",,,,\n");
-}
-
-static void averages_row(const double values[REN__METRIC_COUNT], ren_text *text) {
-    ren__text_add(text, ",,,");
-    for (int32_t k = 0; k < REN__METRIC_COUNT; k++)
-        number_field(text, values[k]);
-    ren__text_add(text, ",,,,,,\n");
-}
-
-static void level_rows(const ren__evaluation *evaluation, int32_t model, int32_t unit, ren_text *text) {
-    const ren__study_config *config = evaluation->study->config;
-    const ren__level *level = &evaluation->model[model].level[unit];
-
-    for (int32_t i = 0; i < config->run_count; i++) {
-        row_begin(evaluation, model, unit, "", text);
-        ren__text_addf(text, "%d", config->run[i]);
-        measured_row(&level->fold[i], NULL, text);
-    }
-    row_begin(evaluation, model, unit, "mean", text);
-    averages_row(level->mean, text);
-    row_begin(evaluation, model, unit, "sd", text);
-    averages_row(level->sd, text);
-    row_begin(evaluation, model, unit, "pooled", text);
-    measured_row(&level->pooled, unit == REN__UNIT_PATIENT ? &level->bootstrap : NULL, text);
-}
-
-ren_status ren__evaluation_csv(const ren__evaluation *evaluation, ren_text *text) {
-    ren__text_add(text, "model,kind,unit,fold,count,positives,threshold");
-    for (int32_t k = 0; k < REN__METRIC_COUNT; k++)
-        ren__text_addf(text, ",%s", ren__metric_names[k].key);
-    ren__text_add(text, ",auc_low,auc_high,true_negative,false_positive,false_negative,true_positive\n");
-    for (int32_t model = 0; model < evaluation->study->config->model_count; model++)
-        for (int32_t unit = 0; unit < REN__UNIT_COUNT; unit++)
-            level_rows(evaluation, model, unit, text);
-    return text->status;
 }

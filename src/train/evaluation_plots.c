@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The evaluation's pictures as inline SVG: ROC curves, calibration, AUC of models. Colours of axes follow the page. */
+/* The evaluation's curves as inline SVG: ROC and calibration. Colours of axes follow the page. */
 #include <math.h>
 #include <string.h>
 
 #include "format/names.h"
 #include "moe/report_parts.h"
-#include "train/evaluate.h"
+#include "train/evaluation_parts.h"
 
 /* Told apart by eyes of all kinds, on light and dark paper. */
-const char *const ren__plot_colours[REN__PLOT_SERIES] = { "#2f7ed8", "#d9742b", "#2a9d76",
-                                                          "#b5519c", "#8c7a1f", "#7a8288" };
+const char *const ren__plot_colours[REN__PLOT_SERIES] = { "#2f7ed8", "#d9742b", "#2a9d76", "#b5519c",
+                                                          "#8c7a1f", "#7a8288", "#7d6be0" };
 
 /* The square of a plot with axes from 0 to 1, in the viewBox's units. */
 enum { LEFT = 46, TOP = 10, SIDE = 300, PLOT_WIDTH = LEFT + SIDE + 14, PLOT_HEIGHT = TOP + SIDE + 44 };
@@ -141,61 +141,5 @@ void ren__plot_calibration(const ren__evaluation *evaluation, const int32_t *mod
     for (int32_t i = count - 1; i >= 0; i--)
         calibration_line(evaluation, &evaluation->model[models[i]].level[REN__UNIT_PATIENT].sample,
                          ren__plot_colours[i], text);
-    ren__text_add(text, "</svg>\n");
-}
-
-/* --------------------------------------------------------------------------------------------------- AUC bars */
-
-enum { BAR_LEFT = 180, BAR_WIDTH = 520, BAR_STEP = 26, BAR_HEIGHT = 14, BAR_TOP = 6, BAR_RIGHT = 60 };
-
-static void bar_x(ren_text *text, double share) {
-    ren__add_fixed(text, BAR_LEFT + BAR_WIDTH * share, 1);
-}
-
-static void bar_row(const ren__evaluation *evaluation, int32_t model, int y, ren_text *text) {
-    const ren__study_config *config = evaluation->study->config;
-    const ren__level *level = &evaluation->model[model].level[REN__UNIT_PATIENT];
-    const int middle = y + BAR_HEIGHT / 2;
-
-    ren__text_addf(text, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", BAR_LEFT - 10, middle + 4);
-    ren__text_add_html(text, config->model[model].name);
-    ren__text_add(text, "</text>");
-    if (!level->pooled.defined) {
-        ren__text_addf(text, "<text x=\"%d\" y=\"%d\">one class only</text>\n", BAR_LEFT + 6, middle + 4);
-        return;
-    }
-    ren__text_addf(text, "<rect x=\"%d\" y=\"%d\" height=\"%d\" fill=\"%s\" fill-opacity=\".75\" width=\"", BAR_LEFT, y,
-                   BAR_HEIGHT, ren__plot_colours[config->model[model].mixture >= 0 ? 0 : 5]);
-    ren__add_fixed(text, BAR_WIDTH * level->pooled.metrics.auc, 1);
-    ren__text_add(text, "\"/><path class=\"whisker\" d=\"M");
-    bar_x(text, level->bootstrap.low);
-    ren__text_addf(text, " %dH", middle);
-    bar_x(text, level->bootstrap.high);
-    ren__text_add(text, "\"/>");
-    for (int32_t i = 0; i < config->run_count && config->run_count > 1; i++) {
-        if (!level->fold[i].defined) continue;
-        ren__text_add(text, "<circle class=\"fold\" r=\"3\" cx=\"");
-        bar_x(text, level->fold[i].metrics.auc);
-        ren__text_addf(text, "\" cy=\"%d\"/>", middle);
-    }
-    ren__text_addf(text, "<text x=\"%d\" y=\"%d\">", BAR_LEFT + BAR_WIDTH + 12, middle + 4);
-    ren__add_fixed(text, level->pooled.metrics.auc, 3);
-    ren__text_add(text, "</text>\n");
-}
-
-void ren__plot_bars(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text) {
-    const int bottom = BAR_TOP + BAR_STEP * count;
-
-    ren__text_addf(text,
-                   "<svg class=\"plot wide\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"AUC of the models\">\n",
-                   BAR_LEFT + BAR_WIDTH + BAR_RIGHT, bottom + 24);
-    for (int tick = 0; tick <= 10; tick++) {
-        const int x = BAR_LEFT + BAR_WIDTH * tick / 10;
-        ren__text_addf(text, "<path class=\"%s\" d=\"M%d %dV%d\"/>", tick == 5 ? "chance" : "grid", x, BAR_TOP, bottom);
-        ren__text_addf(text, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s%d</text>\n", x, bottom + 17,
-                       tick == 10 || tick == 0 ? "" : "0.", tick == 10 ? 1 : tick);
-    }
-    for (int32_t i = 0; i < count; i++)
-        bar_row(evaluation, models[i], BAR_TOP + BAR_STEP * i + (BAR_STEP - BAR_HEIGHT) / 2, text);
     ren__text_add(text, "</svg>\n");
 }

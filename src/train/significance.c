@@ -29,9 +29,10 @@ typedef struct ordered {
 typedef struct bootstrap {
     ren_context *context;
     const int32_t *labels;
-    int32_t count, sides; /* one prediction, or two to compare */
+    const double *coefficient; /* of each prediction's AUC in the sum */
+    int32_t count, sides;
     uint64_t seed;
-    ordered *side[2];
+    ordered **side;
     int32_t *drawn; /* [threads x count]: how often a patient is in the resample */
     double *value;  /* [resamples] */
 } bootstrap;
@@ -84,8 +85,9 @@ static void resample_chunk(void *argument, int64_t begin, int64_t end, int32_t t
 
     for (int64_t r = begin; r < end; r++) {
         draw(b, r, drawn);
-        b->value[r] = weighted_auc(b->side[0], b->count, drawn);
-        if (b->sides == 2) b->value[r] -= weighted_auc(b->side[1], b->count, drawn);
+        b->value[r] = 0.0;
+        for (int32_t k = 0; k < b->sides; k++)
+            b->value[r] += b->coefficient[k] * weighted_auc(b->side[k], b->count, drawn);
     }
 }
 
@@ -122,46 +124,57 @@ out:
     return st;
 }
 
-static ren_status run_bootstrap(ren_context *context, ren__run *run, const int32_t *labels, const double *const *scores,
-                                int32_t sides, int32_t count, int32_t resamples, uint64_t seed, ren__comparison *out) {
+ren_status ren__bootstrap_auc_contrast(ren_context *context, ren__run *run, const int32_t *labels,
+                                       const double *const *scores, const double *coefficient, int32_t sides,
+                                       int32_t count, int32_t resamples, uint64_t seed, ren__comparison *out) {
     ren_status st = REN_OK;
-    bootstrap b = { .context = context, .labels = labels, .count = count, .sides = sides, .seed = seed };
-    ren__comparison result;
-    double auc[2] = { 0.0, 0.0 };
+    bootstrap b = {
+        .context = context, .labels = labels, .coefficient = coefficient, .count = count, .sides = sides, .seed = seed
+    };
+    ren__comparison result = { .estimate = 0.0 };
 
     if (resamples < 1) REN_FAIL(REN_E_INVALID, "bootstrap: at least one resample is needed");
+    if (sides < 1) REN_FAIL(REN_E_INVALID, "bootstrap: at least one prediction is needed");
+    REN_CALLOC(b.side, (size_t)sides);
     for (int32_t k = 0; k < sides; k++) {
-        REN_TRY(ren__metric_auc(context, labels, scores[k], count, &auc[k])); /* checks labels and scores as well */
+        double auc;
+        REN_TRY(ren__metric_auc(context, labels, scores[k], count, &auc)); /* checks labels and scores as well */
         REN_TRY(sort_side(context, labels, scores[k], count, &b.side[k]));
+        result.estimate += coefficient[k] * auc;
     }
     REN_CALLOC(b.drawn, (size_t)context->threads * (size_t)count);
     REN_CALLOC(b.value, (size_t)resamples);
     ren__parallel_for(context, run, resamples, 16, resample_chunk, &b);
     REN_TRY(ren__run_check(run));
     qsort(b.value, (size_t)resamples, sizeof *b.value, rising);
-    result.estimate = auc[0] - auc[1];
     summarise(b.value, resamples, &result);
-    if (sides == 1) result.p = NAN;
     *out = result;
 out:
     ren__free(b.value);
     ren__free(b.drawn);
-    ren__free(b.side[1]);
-    ren__free(b.side[0]);
+    for (int32_t k = 0; b.side && k < sides; k++)
+        ren__free(b.side[k]);
+    ren__free(b.side);
     return st;
 }
 
 ren_status ren__bootstrap_auc_difference(ren_context *context, ren__run *run, const int32_t *labels, const double *a,
                                          const double *b, int32_t count, int32_t resamples, uint64_t seed,
                                          ren__comparison *out) {
+    static const double coefficient[2] = { 1.0, -1.0 };
     const double *scores[2] = { a, b };
 
-    return run_bootstrap(context, run, labels, scores, 2, count, resamples, seed, out);
+    return ren__bootstrap_auc_contrast(context, run, labels, scores, coefficient, 2, count, resamples, seed, out);
 }
 
 ren_status ren__bootstrap_auc(ren_context *context, ren__run *run, const int32_t *labels, const double *scores,
                               int32_t count, int32_t resamples, uint64_t seed, ren__comparison *out) {
-    return run_bootstrap(context, run, labels, &scores, 1, count, resamples, seed, out);
+    static const double coefficient = 1.0;
+    const ren_status st =
+        ren__bootstrap_auc_contrast(context, run, labels, &scores, &coefficient, 1, count, resamples, seed, out);
+
+    if (st == REN_OK) out->p = NAN;
+    return st;
 }
 
 /* ----------------------------------------------------------------------------------------------------- Holm */

@@ -16,10 +16,15 @@ typedef struct ren__comparison {
     double p;
 } ren__comparison;
 
-/* AUC of `a` minus AUC of `b` on the same patients. Patients are drawn with replacement `resamples` times, from Philox
- * (seed, resample); a draw with one class only is drawn again. The interval is the percentiles 2.5 and 97.5 (linear
- * between order statistics); p = min(1, 2 min(1 + #{d <= 0}, 1 + #{d >= 0}) / (1 + resamples)). The same bits for every
- * number of threads. `run` may be NULL. */
+/* A sum of the AUCs of `sides` predictions on the same patients, each times its coefficient. Patients are drawn with
+ * replacement `resamples` times, from Philox (seed, resample); a draw with one class only is drawn again. The interval
+ * is the percentiles 2.5 and 97.5 (linear between order statistics); p = min(1, 2 min(1 + #{d <= 0}, 1 + #{d >= 0}) /
+ * (1 + resamples)). The same bits for every number of threads. `run` may be NULL. */
+ren_status ren__bootstrap_auc_contrast(ren_context *context, ren__run *run, const int32_t *labels,
+                                       const double *const *scores, const double *coefficient, int32_t sides,
+                                       int32_t count, int32_t resamples, uint64_t seed,
+                                       ren__comparison *out) REN_CHECKED;
+/* AUC of `a` minus AUC of `b`, by the same draws. */
 ren_status ren__bootstrap_auc_difference(ren_context *context, ren__run *run, const int32_t *labels, const double *a,
                                          const double *b, int32_t count, int32_t resamples, uint64_t seed,
                                          ren__comparison *out) REN_CHECKED;

@@ -36,6 +36,23 @@ out:
     return st;
 }
 
+static ren_status test_bootstrap_of_a_contrast(ren_context *context) {
+    static const double halves[3] = { 0.5, 0.5, -1.0 };
+    ren_status st = REN_OK;
+    ren__comparison difference, contrast;
+    double p[CASES], q[CASES];
+
+    make(p, q);
+    const double *const sides[3] = { p, p, q };
+    REN_TRY(ren__bootstrap_auc_difference(context, NULL, labels, p, q, CASES, 500, 42, &difference));
+    REN_TRY(ren__bootstrap_auc_contrast(context, NULL, labels, sides, halves, 3, CASES, 500, 42, &contrast));
+    CHECK(memcmp(&contrast, &difference, sizeof contrast) == 0); /* halves add up exactly */
+    CHECK_FAILS(ren__bootstrap_auc_contrast(context, NULL, labels, sides, halves, 0, CASES, 500, 42, &contrast),
+                REN_E_INVALID, "at least one prediction");
+out:
+    return st;
+}
+
 static ren_status test_bootstrap_does_not_depend_on_threads(ren_context *context) {
     ren_status st = REN_OK;
     ren_context *single = NULL;
@@ -144,6 +161,6 @@ out:
     return st;
 }
 
-TEST_MAIN(CASE(test_bootstrap_of_a_difference), CASE(test_bootstrap_does_not_depend_on_threads),
-          CASE(test_bootstrap_of_one_prediction), CASE(test_holm_steps_down), CASE(test_wilcoxon_is_exact),
-          CASE(test_delong))
+TEST_MAIN(CASE(test_bootstrap_of_a_difference), CASE(test_bootstrap_of_a_contrast),
+          CASE(test_bootstrap_does_not_depend_on_threads), CASE(test_bootstrap_of_one_prediction),
+          CASE(test_holm_steps_down), CASE(test_wilcoxon_is_exact), CASE(test_delong))
