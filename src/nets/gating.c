@@ -273,15 +273,26 @@ static ren_status build_moe_swin(ren__graph *graph, const json_t *config, int64_
     return build_swin(graph, config, batch, &v);
 }
 
-#define TRAINING(decay)                                                                                                \
-    "{\"epochs\": 50, \"batch\": 2, \"optimiser\": \"adamw\", \"lr\": 1e-4, \"weight_decay\": " decay ","              \
+/* The gating networks' cross-entropy is plain: no class weighs more. */
+#define TRAINING(decay, class_weights, regulariser)                                                                    \
+    "{\"epochs\": 50, \"batch\": 2, \"optimiser\": \"adamw\", \"lr\": 1e-4, \"backbone_lr\": 0.1,"                     \
+    " \"weight_decay\": " decay ", \"class_weights\": \"" class_weights "\", \"regulariser\": {" regulariser "},"      \
     " \"schedule\": {\"kind\": \"cosine\", \"t_max\": 50, \"min_lr\": 1e-6}, \"smoothing\": 0.0,"                      \
     " \"dropout\": 0.3, \"clip\": 1.0,"                                                                                \
     " \"early_stopping\": {\"patience\": 10, \"min_delta\": 0.001, \"from_epoch\": 1, \"max_gap\": 0.15},"             \
     " \"augmentation\": {\"rotation\": 0.1, \"noise\": 0.01, \"shift\": 5, \"scale\": 0.1,"                            \
     " \"probabilities\": [0.3, 0.2, 0.2]}}"
 
-const ren__net ren__gating_mamba_net = { "gating_mamba", build_mamba, TRAINING("1e-2") };
-const ren__net ren__gating_vit_net = { "gating_vit", build_vit, TRAINING("1e-2") };
-const ren__net ren__gating_swin_unetr_net = { "gating_swin_unetr", build_gating_swin, TRAINING("1e-2") };
-const ren__net ren__moe_swin_unetr_net = { "moe_swin_unetr", build_moe_swin, TRAINING("1e-5") };
+#define GATING_TRAINING                                                                                                \
+    TRAINING("1e-2", "none", "\"kind\": \"balance\", \"weight\": 0.005, \"diversity\": 0.01, \"gating\": 0.005")
+#define MOE_TRAINING TRAINING("1e-5", "balanced", "\"kind\": \"entropy\", \"weight\": 0.01, \"diversity\": 0.01")
+
+static const char *const mamba_parts[] = { "feature_extractor.", "feature_projection.", "mamba_backbone.", NULL };
+static const char *const vit_parts[] = { "vit_backbone.", NULL };
+static const char *const swin_parts[] = { "swin_backbone.", NULL };
+
+const ren__net ren__gating_mamba_net = { "gating_mamba", build_mamba, GATING_TRAINING, "gating_weights", mamba_parts };
+const ren__net ren__gating_vit_net = { "gating_vit", build_vit, GATING_TRAINING, "gating_weights", vit_parts };
+const ren__net ren__gating_swin_unetr_net = { "gating_swin_unetr", build_gating_swin, GATING_TRAINING, "gating_weights",
+                                              swin_parts };
+const ren__net ren__moe_swin_unetr_net = { "moe_swin_unetr", build_moe_swin, MOE_TRAINING, "base_weights", swin_parts };

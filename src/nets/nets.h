@@ -15,7 +15,14 @@ typedef struct ren__net {
     ren_status (*build)(ren__graph *graph, const json_t *config, int64_t batch);
     /* The published training settings (ren.md), as a JSON object in the keys of an `experts` entry. Static text. */
     const char *training;
+    /* Mixtures that are one network: the buffer that a gate's base weights go to, and prefixes of the parameters of the
+     * backbone (NULL-terminated), which learns at a rate of its own. NULL: neither. */
+    const char *base;
+    const char *const *backbone;
 } ren__net;
+
+/* The head of `general_moe`, which is trained on experts' features: no network of a scan by itself. */
+extern const ren__net ren__general_moe_net;
 
 const ren__net *ren__net_find(const char *name); /* NULL: not there */
 const ren__net *ren__net_at(int32_t index);      /* NULL past the end */

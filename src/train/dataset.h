@@ -43,5 +43,7 @@ ren_status ren__dataset_scan(ren_dataset *dataset, int32_t index, ren__run *run,
  * one sample). `voxels` (nullable) gets how many cells belong to the region: 0 where it is empty. */
 ren_status ren__dataset_fill(ren_dataset *dataset, int32_t index, int32_t region, ren__run *run, float *values,
                              int64_t *voxels) REN_CHECKED;
+/* The labels of the same cells, 0..5: a network's input "lobes" of one sample. */
+ren_status ren__dataset_fill_lobes(ren_dataset *dataset, int32_t index, ren__run *run, float *values) REN_CHECKED;
 
 #endif

@@ -7,14 +7,17 @@
 
 enum { REN__DATASET_KEY_SIZE = 33 };
 
-/* A region's box of one scan, in the list of those kept, most recently used first. */
+/* What is kept of a scan: each region's image, and the label map of both lungs. */
+enum { REN__LABEL_PATCH = REN__PLACES, REN__PATCHES };
+
+/* One of these, its box alone, in the list of those kept, most recently used first. */
 typedef struct ren__patch {
     struct ren__patch *newer, *older;
-    int32_t index, region;
-    ren__box box; /* all 0: the region is empty */
+    int32_t index, place; /* place: a region, or REN__LABEL_PATCH */
+    ren__box box;         /* all 0: the region is empty */
     int64_t voxels;
     size_t bytes;
-    float *values; /* packed; NULL: empty */
+    void *values; /* packed; float, or uint8_t of the label map; NULL: empty */
 } ren__patch;
 
 typedef struct ren__dataset_entry {
@@ -23,7 +26,7 @@ typedef struct ren__dataset_entry {
     uint64_t patient_hash;
     char key[REN__DATASET_KEY_SIZE]; /* name of the prepared file; "" until needed */
     ren_scan *scan;                  /* held; NULL: in the cache folder, or not prepared yet */
-    ren__patch *patch[REN__PLACES];
+    ren__patch *patch[REN__PATCHES];
 } ren__dataset_entry;
 
 struct ren_dataset {

@@ -8,24 +8,48 @@
 #include "format/names.h"
 #include "train/study_files.h"
 
-/* What takes one image and gives its class; the mixtures that are one network take labels and gates' weights too. */
-static const char *const classifiers[] = { "cnn", "vit", "mamba", "swin_unetr" };
+/* The configuration's name of the network whose trained part is general_moe_head: the experts before it are finished.
+ */
+#define GENERAL_MOE "general_moe"
 
-static ren_status find_net(const json_t *entry, const char *where, const ren__net **net) {
+/* What takes one image and gives its class; and the mixtures that are one network, which take labels and gates' weights
+ * too, or experts' features alone. */
+static const char *const classifiers[] = { "cnn", "vit", "mamba", "swin_unetr", NULL };
+static const char *const mixtures[] = { "gating_mamba",   "gating_vit", "gating_swin_unetr",
+                                        "moe_swin_unetr", GENERAL_MOE,  NULL };
+
+static int is_one_of(const char *arch, const char *const *list) {
+    for (; *list; list++)
+        if (strcmp(arch, *list) == 0) return 1;
+    return 0;
+}
+
+int ren__is_mixture_network(const char *arch) {
+    return is_one_of(arch, mixtures);
+}
+
+/* The network of an entry; `which` are those that its place in the configuration allows. */
+static ren_status find_net(const json_t *entry, const char *where, const char *const *which, const ren__net **net) {
     char quoted[REN__QUOTE_SIZE];
     const char *arch = NULL;
     const ren_status st = ren__get_string(entry, "arch", where, &arch);
 
     if (st != REN_OK) return st;
-    if (!arch) return ren__error(REN_E_FORMAT, "%s: \"arch\" is missing: the network, for instance cnn", where);
-    *net = ren__net_find(arch);
-    if (!*net && strcmp(arch, "region_expert") != 0 && strcmp(arch, "general_moe") != 0)
+    if (!arch)
+        return ren__error(REN_E_FORMAT, "%s: \"arch\" is missing: the network, for instance %s", where, which[0]);
+    *net = strcmp(arch, GENERAL_MOE) == 0 ? &ren__general_moe_net : ren__net_find(arch);
+    if (!*net)
         return ren__error(REN_E_FORMAT,
                           "%s: \"arch\" is \"%s\", which is no network that libren knows; cnn, vit, mamba and "
                           "swin_unetr are",
                           where, ren__quote(arch, quoted, sizeof quoted));
-    for (size_t i = 0; i < sizeof classifiers / sizeof *classifiers; i++)
-        if (strcmp(arch, classifiers[i]) == 0) return REN_OK;
+    if (is_one_of(arch, which)) return REN_OK;
+    if (ren__is_mixture_network(arch))
+        return ren__error(REN_E_FORMAT, "%s: \"arch\": %s is a mixture that is one network: it belongs to mixtures",
+                          where, arch);
+    if (is_one_of(arch, classifiers))
+        return ren__error(REN_E_FORMAT, "%s: \"arch\": %s is no mixture: it belongs to experts or baselines", where,
+                          arch);
     return ren__error(REN_E_UNSUPPORTED, "%s: \"arch\": %s cannot be trained in a study by this version of libren (%s)",
                       where, arch, ren_version());
 }
@@ -86,9 +110,11 @@ static ren_status set_input_size(const ren_preset *preset, json_t *network, cons
 
 /* A grid of patches leaves no cell of the image out: the published networks would pass over the rest in silence. */
 static ren_status check_patches(const ren_preset *preset, const ren__expert_entry *expert, const char *where) {
-    int64_t patch[3] = { 8, 8, 8 };
+    const int is_gating = strcmp(expert->net->name, "gating_vit") == 0;
+    const int64_t edge = is_gating ? 12 : 8; /* where the entry leaves it open */
+    int64_t patch[3] = { edge, edge, edge };
 
-    if (strcmp(expert->net->name, "vit") != 0 && strcmp(expert->net->name, "mamba") != 0) return REN_OK;
+    if (!is_gating && strcmp(expert->net->name, "vit") != 0 && strcmp(expert->net->name, "mamba") != 0) return REN_OK;
     const ren_status st = ren__net_sizes(expert->network, "patch_size", patch);
     if (st != REN_OK) return REN_OK; /* the network says it better */
     for (int axis = 0; axis < 3; axis++)
@@ -103,8 +129,9 @@ static ren_status check_patches(const ren_preset *preset, const ren__expert_entr
 /* One image in, healthy or ILD out. */
 static ren_status check_ends(const ren__graph *graph, const char *where) {
     const ren__value image = ren__graph_find_input(graph, "x"), logits = ren__graph_find_output(graph, "logits");
+    const int is_head = ren__graph_find_input(graph, "expert_features") != REN__NONE;
 
-    if (image == REN__NONE || ren__graph_shape(graph, image)->dim[4] != 1)
+    if (!is_head && (image == REN__NONE || ren__graph_shape(graph, image)->dim[4] != 1))
         return ren__error(REN_E_FORMAT, "%s: \"in_channels\" must be 1: a scan is one image", where);
     if (logits == REN__NONE)
         return ren__error(
@@ -150,15 +177,17 @@ static ren_status check_network(ren_context *context, const json_t *entry, const
     return ren__error(st == REN_E_INVALID ? REN_E_FORMAT : st, "%s: %s", where, refusal);
 }
 
-ren_status ren__expert_entry_read(ren_context *context, const json_t *entry, const ren_preset *preset,
-                                  const char *where, ren__expert_entry *out) {
+static ren_status read_entry(ren_context *context, const json_t *entry, const ren_preset *preset, const char *where,
+                             const char *const *which, ren__expert_entry *out) {
     ren__expert_entry made = { 0 };
     ren_status st = REN_OK;
 
-    REN_TRY(find_net(entry, where, &made.net));
+    REN_TRY(find_net(entry, where, which, &made.net));
     REN_TRY(ren__train_settings_read(entry, made.net, where, &made.settings, &made.network));
-    REN_TRY(set_input_size(preset, made.network, where));
-    REN_TRY(check_patches(preset, &made, where));
+    if (made.net != &ren__general_moe_net) { /* which sees no image */
+        REN_TRY(set_input_size(preset, made.network, where));
+        REN_TRY(check_patches(preset, &made, where));
+    }
     REN_TRY(check_network(context, entry, preset, &made, where));
     *out = made;
     made.network = NULL;
@@ -167,13 +196,24 @@ out:
     return st;
 }
 
+ren_status ren__expert_entry_read(ren_context *context, const json_t *entry, const ren_preset *preset,
+                                  const char *where, ren__expert_entry *out) {
+    return read_entry(context, entry, preset, where, classifiers, out);
+}
+
+ren_status ren__mixture_network_read(ren_context *context, const json_t *entry, const ren_preset *preset,
+                                     const char *where, ren__expert_entry *out) {
+    return read_entry(context, entry, preset, where, mixtures, out);
+}
+
 void ren__expert_entry_end(ren__expert_entry *entry) {
     json_decref(entry->network);
     entry->network = NULL;
 }
 
 json_t *ren__expert_entry_json(const ren__expert_entry *entry) {
-    json_t *full = json_pack("{s:s, s:s}", "name", entry->name, "arch", entry->net->name);
+    const char *arch = entry->net == &ren__general_moe_net ? GENERAL_MOE : entry->net->name;
+    json_t *full = json_pack("{s:s, s:s}", "name", entry->name, "arch", arch);
     json_t *training = ren__train_settings_json(&entry->settings);
     const int good =
         full && training && json_object_update(full, training) == 0 && json_object_update(full, entry->network) == 0;

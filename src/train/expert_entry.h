@@ -18,6 +18,13 @@ typedef struct ren__expert_entry {
  * version does not have. A failure leaves nothing to be freed. */
 ren_status ren__expert_entry_read(ren_context *context, const json_t *entry, const ren_preset *preset,
                                   const char *where, ren__expert_entry *out) REN_CHECKED;
+/* The same for the mixtures that are one network: gating_mamba, gating_vit, gating_swin_unetr and moe_swin_unetr, whose
+ * region is both lungs, and general_moe, a head on experts' features, which sees no image (`preset` is not read).
+ * `entry` has what an entry of `experts` may have, and nothing that belongs to the mixture: no gate, mode, experts. */
+ren_status ren__mixture_network_read(ren_context *context, const json_t *entry, const ren_preset *preset,
+                                     const char *where, ren__expert_entry *out) REN_CHECKED;
+/* Not 0 for an architecture that ren__mixture_network_read takes. */
+int ren__is_mixture_network(const char *arch);
 void ren__expert_entry_end(ren__expert_entry *entry);
 /* The entry in full, nothing left out. NULL: no memory. */
 json_t *ren__expert_entry_json(const ren__expert_entry *entry);

@@ -29,6 +29,7 @@ struct ren__optimiser {
     int32_t count, moments;
     int64_t steps;
     float **moment; /* [moments x count] */
+    double *factor; /* per parameter, of the learning rate */
     stretch *stretches;
     double *square; /* per stretch: sum of squares */
     int64_t stretch_count;
@@ -38,6 +39,7 @@ typedef struct step {
     const ren__optimiser *optimiser;
     float *const *parameters;
     const float *const *gradients;
+    double learning_rate;      /* before the parameters' factors */
     float clip, rate;          /* factor of the gradients, learning rate */
     float decay;               /* AdamW: 1 - rate x weight decay; SGD: weight decay */
     float blend, keep, gain;   /* AdamW: 1 - beta 1, beta 2, 1 - beta 2 */
@@ -86,6 +88,9 @@ ren_status ren__optimiser_create(ren_context *context, const ren__optimiser_opti
     optimiser->moments = options->kind == REN__ADAMW ? 2 : options->momentum > 0.0;
     for (int32_t p = 0; p < count; p++)
         optimiser->stretch_count += (int64_t)(elements[p] / CHUNK + (elements[p] % CHUNK != 0));
+    REN_CALLOC(optimiser->factor, (size_t)count);
+    for (int32_t p = 0; p < count; p++)
+        optimiser->factor[p] = 1.0;
     REN_CALLOC(optimiser->stretches, (size_t)optimiser->stretch_count);
     REN_CALLOC(optimiser->square, (size_t)optimiser->stretch_count);
     REN_CALLOC(optimiser->moment, (size_t)optimiser->moments * (size_t)count);
@@ -108,8 +113,14 @@ void ren__optimiser_free(ren__optimiser *optimiser) {
     ren__free(optimiser->moment);
     ren__free(optimiser->square);
     ren__free(optimiser->stretches);
+    ren__free(optimiser->factor);
     ren__free(optimiser);
     ren__context_release(context);
+}
+
+void ren__optimiser_set_factors(ren__optimiser *optimiser, const double *factor) {
+    for (int32_t p = 0; p < optimiser->count; p++)
+        optimiser->factor[p] = factor[p];
 }
 
 static double sum_of_squares(const float *values, size_t count) {
@@ -201,13 +212,35 @@ static void sgd(const step *s, float *restrict parameter, const float *restrict 
         parameter[i] -= rate * (gradient[i] * clip + decay * parameter[i]);
 }
 
-static void update_chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
-    const step *s = argument;
+/* Factors of the step in double, as PyTorch has them, before they become floats. */
+static void set_factors(step *s, double factor) {
     const ren__optimiser *o = s->optimiser;
+    const ren__optimiser_options *options = &o->options;
+    const double beta1 = options->beta[0], beta2 = options->beta[1], rate = s->learning_rate * factor;
+
+    s->rate = (float)rate;
+    s->momentum = (float)options->momentum;
+    if (options->kind == REN__SGD) {
+        s->decay = (float)options->weight_decay;
+        return;
+    }
+    s->decay = (float)(1.0 - rate * options->weight_decay);
+    s->blend = (float)(1.0 - beta1);
+    s->keep = (float)beta2;
+    s->gain = (float)(1.0 - beta2);
+    s->size = (float)(rate / (1.0 - pow(beta1, (double)o->steps)));
+    s->root = (float)(1.0 / sqrt(1.0 - pow(beta2, (double)o->steps)));
+    s->epsilon = (float)options->epsilon;
+}
+
+static void update_chunk(void *argument, int64_t begin, int64_t end, int32_t thread) {
+    const ren__optimiser *o = ((const step *)argument)->optimiser;
+    step own = *(const step *)argument, *s = &own;
 
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         const stretch *part = &o->stretches[i];
+        if (i == begin || o->stretches[i - 1].parameter != part->parameter) set_factors(s, o->factor[part->parameter]);
         float *parameter = s->parameters[part->parameter] + part->begin;
         const float *gradient = s->gradients[part->parameter] + part->begin;
         float *const *moment = o->moment + part->parameter; /* the first; the second is o->count further on */
@@ -220,28 +253,11 @@ static void update_chunk(void *argument, int64_t begin, int64_t end, int32_t thr
     }
 }
 
-/* Factors of the step in double, as PyTorch has them, before they become floats. */
-static void set_factors(step *s, const ren__optimiser_options *options, int64_t steps, double rate) {
-    const double beta1 = options->beta[0], beta2 = options->beta[1];
-
-    s->rate = (float)rate;
-    s->momentum = (float)options->momentum;
-    if (options->kind == REN__SGD) {
-        s->decay = (float)options->weight_decay;
-        return;
-    }
-    s->decay = (float)(1.0 - rate * options->weight_decay);
-    s->blend = (float)(1.0 - beta1);
-    s->keep = (float)beta2;
-    s->gain = (float)(1.0 - beta2);
-    s->size = (float)(rate / (1.0 - pow(beta1, (double)steps)));
-    s->root = (float)(1.0 / sqrt(1.0 - pow(beta2, (double)steps)));
-    s->epsilon = (float)options->epsilon;
-}
-
 ren_status ren__optimiser_step(ren__optimiser *optimiser, float *const *parameters, const float *const *gradients,
                                double rate, double *norm) {
-    step s = { .optimiser = optimiser, .parameters = parameters, .gradients = gradients, .clip = 1.0f };
+    step s = {
+        .optimiser = optimiser, .parameters = parameters, .gradients = gradients, .learning_rate = rate, .clip = 1.0f
+    };
     double total = 0.0;
 
     ren__parallel_for(optimiser->context, NULL, optimiser->stretch_count, 4, norm_chunk, &s);
@@ -254,7 +270,6 @@ ren_status ren__optimiser_step(ren__optimiser *optimiser, float *const *paramete
     const double limit = optimiser->options.clip; /* torch.nn.utils.clip_grad_norm_ */
     if (limit > 0.0 && limit / (total + 1e-6) < 1.0) s.clip = (float)(limit / (total + 1e-6));
     optimiser->steps++;
-    set_factors(&s, &optimiser->options, optimiser->steps, rate);
     /* Not to be interrupted: half a step is no state. */
     ren__parallel_for(optimiser->context, NULL, optimiser->stretch_count, 4, update_chunk, &s);
     if (norm) *norm = total;

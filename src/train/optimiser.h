@@ -34,6 +34,9 @@ ren_status ren__optimiser_create(ren_context *context, const ren__optimiser_opti
                                  int32_t count, ren__optimiser **out) REN_CHECKED;
 void ren__optimiser_free(ren__optimiser *optimiser);
 
+/* From now on parameter i learns at factor[i] times the rate (0: it stays as it is); as made, all at once the rate. */
+void ren__optimiser_set_factors(ren__optimiser *optimiser, const double *factor);
+
 /* One step of learning rate `rate`. `norm` (nullable) gets the norm before clipping. A norm that is not finite is
  * REN_E_DATA and leaves parameters and moments untouched. Gradients are only read. */
 ren_status ren__optimiser_step(ren__optimiser *optimiser, float *const *parameters, const float *const *gradients,

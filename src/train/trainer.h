@@ -20,10 +20,20 @@
 #include "train/schedule.h"
 #include "volume/augment.h"
 
+/* What a mixture that is one network adds to its loss (nets/losses.c, gating_moe). */
+typedef struct ren__mixture_loss {
+    int used;
+    int entropy; /* kind: 0 balance, 1 entropy */
+    double weight, diversity, gating;
+} ren__mixture_loss;
+
 typedef struct ren__train_settings {
     int64_t epochs, batch;
-    double smoothing; /* of labels */
-    int balanced;     /* class weights n / (K n_c) from the training samples; else all 1 */
+    double smoothing;     /* of labels */
+    int balanced;         /* class weights n / (K n_c) from the training samples; else all 1 */
+    int mixture;          /* a mixture that is one network: has what follows */
+    double backbone_rate; /* factor of its backbone's learning rate */
+    ren__mixture_loss mixture_loss;
     ren__optimiser_options optimiser;
     ren__schedule_options schedule;
     ren__early_stop_options early_stop;
@@ -44,6 +54,11 @@ typedef struct ren__train_settings {
  *     augmentation: {rotation: 0.1, noise: 0.01, shift: 5, scale: 0.1, probabilities: [0.3, 0.2, 0.2]} | false
  *             (radians, sd in units of the window, cells, relative; of rotation, of noise, of shift with scale)
  *
+ * and of mixtures that are one network:
+ *
+ *     backbone_lr: 0.1 (factor of the backbone's learning rate; 0: it stays as drawn)
+ *     regulariser: {kind: balance | entropy, weight: 0.005, diversity: 0.01, gating: 0.005} | false
+ *
  * A schedule of another kind than the network's own replaces it as a whole.
  *
  * All other keys but `name` and `arch` are the network's own settings (dropout, ...) and come back in `network`, a new
@@ -61,8 +76,13 @@ typedef struct ren__train_task {
     const ren__net *net;
     const json_t *network; /* the network's settings; NULL: defaults */
     const ren__train_settings *settings;
-    ren_dataset *dataset;                 /* its preset.size must be the network's */
-    int32_t region;                       /* REN_REGION_* */
+    /* A head on finished experts (general_moe): what it reads instead of images, `feature_count` numbers a scan of the
+     * data set, NaN first where the scan takes no part. Nothing is augmented then. NULL: images. */
+    const float *features;
+    size_t feature_count;
+    const double *base;   /* base weights of the regions, of a mixture that is one network; NULL: all 1 */
+    ren_dataset *dataset; /* its preset.size must be the network's */
+    int32_t region;       /* REN_REGION_*; a network that takes lobes needs both lungs */
     const int32_t *training, *validation; /* indices into the data set */
     int32_t training_count, validation_count;
     uint64_t seed;

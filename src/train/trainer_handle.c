@@ -20,6 +20,10 @@ struct ren_trainer {
     int32_t training_count, validation_count;
     char *folder; /* or NULL */
     double checkpoint_seconds;
+    int has_base;
+    double base[REN_REGION_COUNT];
+    const float *features; /* or NULL */
+    size_t feature_count;
     json_t *origin;     /* or NULL */
     json_t *record;     /* these three: NULL until it is trained */
     json_t *history;    /* a list, an object for each epoch */
@@ -106,6 +110,10 @@ ren_status ren__trainer_make(ren_context *context, const ren__trainer_parts *par
     trainer->region = parts->region;
     trainer->seed = parts->seed;
     trainer->checkpoint_seconds = parts->checkpoint_seconds;
+    trainer->has_base = parts->base != NULL;
+    if (parts->base) memcpy(trainer->base, parts->base, sizeof trainer->base);
+    trainer->features = parts->features;
+    trainer->feature_count = parts->feature_count;
     trainer->entry = *parts->entry;
     trainer->entry.network = NULL;
     REN_TRY(copy_tree(parts->entry->network, &trainer->entry.network));
@@ -174,13 +182,31 @@ out:
     return st;
 }
 
+/* A network of one region, or one that divides both lungs by itself. */
+static ren_status read_entry(ren_context *context, const json_t *config, const ren_trainer_options *options,
+                             ren__expert_entry *entry) {
+    const char *arch = json_string_value(json_object_get(config, "arch"));
+    const ren_preset *preset = ren__dataset_preset(options->dataset);
+
+    if (!ren__is_mixture_network(arch)) return ren__expert_entry_read(context, config, preset, "config", entry);
+    const ren_status st = ren__mixture_network_read(context, config, preset, "config", entry);
+    if (st != REN_OK) return st;
+    const int is_head = entry->net == &ren__general_moe_net, is_whole = options->region == REN_REGION_LUNGS;
+    if (!is_head && is_whole) return REN_OK;
+    ren__expert_entry_end(entry);
+    if (is_head)
+        return ren__error(REN_E_UNSUPPORTED, "trainer: %s joins the trained experts of a study, and has none here",
+                          arch);
+    return ren__error(REN_E_INVALID, "trainer: %s divides both lungs by itself: its region is REN_REGION_LUNGS", arch);
+}
+
 static ren_status create(ren_context *context, const ren_trainer_options *options, ren_trainer **out) {
     json_t *config = NULL;
     ren__expert_entry entry = { .name = NULL };
     ren_status st = REN_OK;
 
     REN_TRY(read_config(options->config, options->arch, &config));
-    REN_TRY(ren__expert_entry_read(context, config, ren__dataset_preset(options->dataset), "config", &entry));
+    REN_TRY(read_entry(context, config, options, &entry));
     entry.name = entry.net->name;
     REN_TRY(ren__get_string(config, "name", "config", &entry.name));
     const ren__trainer_parts parts = { .entry = &entry,
@@ -379,7 +405,10 @@ ren_status ren__trainer_train(ren_trainer *trainer, ren__run *run) {
                                    .validation_count = trainer->validation_count,
                                    .seed = trainer->seed,
                                    .folder = trainer->folder,
-                                   .checkpoint_seconds = trainer->checkpoint_seconds };
+                                   .checkpoint_seconds = trainer->checkpoint_seconds,
+                                   .base = trainer->has_base ? trainer->base : NULL,
+                                   .features = trainer->features,
+                                   .feature_count = trainer->feature_count };
     ren__train_outcome outcome = { .weights = NULL };
     json_t *record = NULL, *history = NULL;
     ren_status st = REN_OK;

@@ -15,7 +15,10 @@ typedef struct ren__trainer_parts {
     uint64_t seed;
     const char *folder;        /* NULL: nothing is written */
     double checkpoint_seconds; /* as ren__train_task has it */
-    const json_t *origin;      /* where it comes from (study, fold, ...): members of the training record; NULL: none */
+    const double *base;        /* as ren__train_task has it; REN_REGION_COUNT of them, or NULL */
+    const float *features;     /* as ren__train_task has them, borrowed until the trainer is ended; or NULL */
+    size_t feature_count;
+    const json_t *origin; /* where it comes from (study, fold, ...): members of the training record; NULL: none */
 } ren__trainer_parts;
 
 /* Refuses lists that cannot be trained on, as ren_trainer_create says. */

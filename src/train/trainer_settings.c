@@ -13,6 +13,9 @@ enum { WHERE = 96 };
 static const char *const training_keys[] = { "epochs",       "batch",          "optimiser", "lr",       "momentum",
                                              "weight_decay", "clip",           "smoothing", "schedule", "class_weights",
                                              "augmentation", "early_stopping", NULL };
+/* Those of mixtures that are one network; for others they are unknown keys. */
+static const char *const mixture_keys[] = { "backbone_lr", "regulariser", NULL };
+static const char *const regulariser_names[] = { "balance", "entropy", NULL }; /* as ren__mixture_loss.entropy */
 static const char *const schedule_names[] = { "constant", "plateau", "cosine", "polynomial", NULL }; /* as the enum */
 static const char *const optimiser_names[] = { "adamw", "sgd", NULL };                               /* as the enum */
 static const char *const weighting_names[] = { "none", "balanced", NULL };
@@ -207,6 +210,26 @@ out:
     return st;
 }
 
+static ren_status read_mixture(const json_t *object, const char *where, ren__train_settings *s) {
+    static const char *const keys[] = { "kind", "weight", "diversity", "gating", NULL };
+    ren__mixture_loss *o = &s->mixture_loss;
+    const json_t *value;
+    char inner[WHERE];
+    ren_status st = number(object, "backbone_lr", where, 0, 0.0, 1.0, &s->backbone_rate);
+
+    if (st == REN_OK) st = section(object, "regulariser", where, &value);
+    if (st != REN_OK || !value) return st;
+    o->used = 1;
+    snprintf(inner, sizeof inner, "%s.regulariser", where);
+    REN_TRY(ren__check_keys(value, inner, keys));
+    REN_TRY(choice(value, "kind", inner, regulariser_names, &o->entropy));
+    REN_TRY(number(value, "weight", inner, 0, 0.0, 1e3, &o->weight));
+    REN_TRY(number(value, "diversity", inner, 0, 0.0, 1e3, &o->diversity));
+    REN_TRY(number(value, "gating", inner, 0, 0.0, 1e3, &o->gating));
+out:
+    return st;
+}
+
 static ren_status read_all(const json_t *object, const char *where, ren__train_settings *s) {
     ren_status st = REN_OK;
 
@@ -218,6 +241,7 @@ static ren_status read_all(const json_t *object, const char *where, ren__train_s
     REN_TRY(read_schedule(object, where, s));
     REN_TRY(read_early_stop(object, where, s));
     REN_TRY(read_augmentation(object, where, s));
+    if (s->mixture) REN_TRY(read_mixture(object, where, s));
 out:
     return st;
 }
@@ -230,6 +254,8 @@ ren_status ren__train_settings_read(const json_t *entry, const ren__net *net, co
     ren__train_settings s = { .epochs = 100,
                               .batch = 4,
                               .balanced = 1,
+                              .mixture = net->backbone != NULL,
+                              .backbone_rate = 1.0,
                               .optimiser = REN__OPTIMISER_OPTIONS_INIT,
                               .schedule = REN__SCHEDULE_OPTIONS_INIT,
                               .early_stop = REN__EARLY_STOP_OPTIONS_INIT };
@@ -239,8 +265,10 @@ ren_status ren__train_settings_read(const json_t *entry, const ren__net *net, co
     REN_TRY(read_all(merged, where, &s));
     rest = json_object();
     REN_TRY(ren__json_checked(rest));
-    json_object_foreach(merged, key, value) if (!is_one_of(key, training_keys))
+    json_object_foreach(merged, key, value) {
+        if (is_one_of(key, training_keys) || (s.mixture && is_one_of(key, mixture_keys))) continue;
         REN_TRY(ren__json_set(rest, key, json_deep_copy(value)));
+    }
     *settings = s;
     *network = rest;
     rest = NULL;
@@ -285,6 +313,12 @@ static json_t *augmentation_json(const ren__augment_options *o) {
                      o->affine_probability);
 }
 
+static json_t *regulariser_json(const ren__mixture_loss *o) {
+    if (!o->used) return json_false();
+    return json_pack("{s:s, s:f, s:f, s:f}", "kind", regulariser_names[o->entropy], "weight", o->weight, "diversity",
+                     o->diversity, "gating", o->gating);
+}
+
 json_t *ren__train_settings_json(const ren__train_settings *settings) {
     const ren__train_settings *s = settings;
     ren_status st = REN_OK;
@@ -303,6 +337,9 @@ json_t *ren__train_settings_json(const ren__train_settings *settings) {
     REN_TRY(ren__json_set(object, "schedule", schedule_json(&s->schedule)));
     REN_TRY(ren__json_set(object, "early_stopping", early_stop_json(s)));
     REN_TRY(ren__json_set(object, "augmentation", augmentation_json(&s->augmentation)));
+    if (!s->mixture) return object;
+    REN_TRY(ren__json_set(object, "backbone_lr", json_real(s->backbone_rate)));
+    REN_TRY(ren__json_set(object, "regulariser", regulariser_json(&s->mixture_loss)));
     return object;
 out:
     json_decref(object);

@@ -70,6 +70,7 @@ typedef struct augment_job {
     const int64_t *size;
     const float *source;
     float *target;
+    int32_t is_labels;
 } augment_job;
 
 /* One of the eight neighbours; zero outside the grid. */
@@ -111,6 +112,10 @@ static float interpolate(const augment_job *job, const double at[3]) {
                 lerp(lerp(v[4], v[5], t[2]), lerp(v[6], v[7], t[2]), t[1]), t[0]);
 }
 
+static float nearest(const augment_job *job, const double at[3]) {
+    return neighbour(job, (int64_t)floor(at[0] + 0.5), (int64_t)floor(at[1] + 0.5), (int64_t)floor(at[2] + 0.5));
+}
+
 static void move_row(const augment_job *job, int64_t d, int64_t h, float *row) {
     const int64_t *n = job->size;
     const double(*m)[4] = job->change->matrix;
@@ -123,7 +128,7 @@ static void move_row(const augment_job *job, int64_t d, int64_t h, float *row) {
             at[a] = m[a][0] * (double)d + m[a][1] * (double)h + m[a][2] * (double)w + m[a][3];
             near &= at[a] > -1.0 && at[a] < (double)n[a];
         }
-        row[w] = near ? interpolate(job, at) : 0.0f;
+        row[w] = !near ? 0.0f : job->is_labels ? nearest(job, at) : interpolate(job, at);
     }
 }
 
@@ -172,14 +177,22 @@ static void augment_planes(void *argument, int64_t begin, int64_t end, int32_t t
                 move_row(job, d, h, row);
             else
                 memcpy(row, job->source + first, (size_t)n[2] * sizeof *row);
-            if (job->change->noise > 0.0) add_noise(job, first, row, n[2]);
+            if (job->change->noise > 0.0 && !job->is_labels) add_noise(job, first, row, n[2]);
         }
     }
 }
 
 ren_status ren__augment_apply(ren_context *context, ren__run *run, const ren__augment_change *change,
                               const int64_t size[3], const float *source, float *target) {
-    augment_job job = { change, size, source, target };
+    augment_job job = { change, size, source, target, 0 };
+
+    ren__parallel_for(context, run, size[0], 1, augment_planes, &job);
+    return ren__run_check(run);
+}
+
+ren_status ren__augment_labels(ren_context *context, ren__run *run, const ren__augment_change *change,
+                               const int64_t size[3], const float *source, float *target) {
+    augment_job job = { change, size, source, target, 1 };
 
     ren__parallel_for(context, run, size[0], 1, augment_planes, &job);
     return ren__run_check(run);

@@ -37,6 +37,11 @@ void ren__augment_draw(const ren__augment_options *options, uint64_t seed, uint3
 ren_status ren__augment_apply(ren_context *context, ren__run *run, const ren__augment_change *change,
                               const int64_t size[3], const float *source, float *target);
 
+/* The same for a map of labels: each cell shows the nearest cell's label, no noise, label 0 outside the grid. So an
+ * image and its labels stay on each other to within half a cell. */
+ren_status ren__augment_labels(ren_context *context, ren__run *run, const ren__augment_change *change,
+                               const int64_t size[3], const float *source, float *target);
+
 /* Both. */
 ren_status ren__augment(ren_context *context, ren__run *run, const ren__augment_options *options, uint64_t seed,
                         uint32_t epoch, uint32_t sample, const int64_t size[3], const float *source, float *target);
