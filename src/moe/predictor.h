@@ -21,15 +21,17 @@ typedef struct ren__columns {
     int32_t count;
 } ren__columns;
 
-/* logit = bias + sum over features of weight x (value - mean) / scale; a missing value (NaN) counts as the mean. */
+/* logit = bias + sum over features of weight x (value - mean) / scale; a missing value (NaN) counts as the mean. In all
+ * predictors infinite values are missing too. Standardised values and terms beyond 1e9 count as 1e9: every logit is
+ * finite. Each column is read by one feature at most. */
 typedef struct ren__linear_feature {
     int32_t column;
     double mean, scale, weight;
 } ren__linear_feature;
 
 /* A node of a tree: left where value < threshold (both as float32, as the trees were grown), or where the value is
- * missing and `missing_left`. A leaf has feature -1 and its value. `cover`: the weight of training rows that came here
- * (for explanations). Children lie behind their parent. */
+ * missing and `missing_left`. A leaf has column -1 and its value. `cover`: the weight of training rows that came here,
+ * above 0 (for explanations). Children lie behind their parent, and every node but the first has one. */
 typedef struct ren__tree_node {
     int32_t column; /* -1: a leaf */
     int32_t left, right;
@@ -42,8 +44,9 @@ typedef struct ren__tree_node {
  * above 0, numbers that are not finite, nodes that lead back. */
 ren_status ren__predictor_linear(ren_context *context, const ren__columns *columns, const char *where, double bias,
                                  const ren__linear_feature *feature, size_t count, ren__predictor **out) REN_CHECKED;
-/* logit = bias + scale x sum over trees of their leaf; tree i is node[begin[i]] to node[begin[i + 1] - 1], children
- * counted from its first. `average`: the leaves are probabilities whose mean becomes the logit (random forests). */
+/* logit = bias + sum over trees of their leaf; tree i is node[begin[i]] to node[begin[i + 1] - 1], children counted
+ * from its first; no tree is deeper than 64. `average` (random forests): the leaves are probabilities; bias and their
+ * mean are the probability, kept within 1e-6 and 1 - 1e-6, of which the logit is given. */
 ren_status ren__predictor_trees(ren_context *context, const ren__columns *columns, const char *where, double bias,
                                 int32_t average, const ren__tree_node *node, const int32_t *begin, size_t trees,
                                 ren__predictor **out) REN_CHECKED;
@@ -60,8 +63,8 @@ double ren__predictor_logit(const ren__predictor *predictor, const double *row);
 /* What each column adds to the logit: their sum and `base` (the logit of no knowledge) is the logit. Linear: weight x
  * standardised value. Trees: exact Shapley values of the trees with paths weighted by cover (Lundberg et al., 2020,
  * "From local explanations to global understanding with explainable AI for trees", algorithm 2, as XGBoost's
- * pred_contribs). `contribution` has room for all columns; unread ones get 0. For an averaging forest the sum is that
- * of the mean probability. */
+ * pred_contribs; computed as predictor_explain.c says). `contribution` has room for all columns; unread ones get 0. For
+ * an averaging forest the sum is that of the mean probability. */
 ren_status ren__predictor_explain(const ren__predictor *predictor, const double *row, double *contribution,
                                   double *base) REN_CHECKED;
 /* Columns that it reads, rising; how many. `list` NULL: only the number. */
