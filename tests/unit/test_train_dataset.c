@@ -132,6 +132,45 @@ out:
     return st;
 }
 
+/* The label map of the same cells, from the cache folder's box and from a scan that is held. */
+static ren_status test_lobes_are_the_same_under_every_budget(ren_context *context) {
+    static const size_t budgets[3] = { 1, 9000, 0 };
+    ren_status st = REN_OK;
+    ren_dataset *dataset = NULL;
+    ren_scan *scan = NULL;
+    ren_preset preset = cohort_preset();
+    float *values = NULL;
+    char folder[TEST_PATH];
+
+    values = ren__alloc_array(context, CELLS, sizeof *values);
+    CHECK_MEMORY(values);
+    REN_TRY(cohort_make(context, 3, 0, &people));
+    fresh_folder(folder);
+    for (int b = 0; b < 4; b++) {
+        REN_TRY(cohort_dataset(context, b < 3 ? folder : NULL, &preset, people.item, 3, budgets[b % 3], &dataset));
+        for (int32_t i = 0; i < 6; i++) {
+            int32_t labelled = 0;
+            REN_TRY(ren__dataset_scan(dataset, i % 3, NULL, &scan));
+            REN_TRY(ren__dataset_fill(dataset, i % 3, REN_REGION_LUNGS, NULL, values, NULL)); /* takes turns with it */
+            REN_TRY(ren__dataset_fill_lobes(dataset, i % 3, NULL, values));
+            for (int n = 0; n < CELLS; n++) {
+                CHECK(values[n] == (float)scan->lobe[n]);
+                labelled += values[n] > 0.0f;
+            }
+            CHECK_INT(labelled, scan->voxels[REN_REGION_LUNGS]);
+            ren_scan_free(scan);
+            scan = NULL;
+        }
+        ren_dataset_free(dataset);
+        dataset = NULL;
+    }
+out:
+    ren_scan_free(scan);
+    ren_dataset_free(dataset);
+    ren__free(values);
+    return st;
+}
+
 static ren_status test_memory_keeps_to_the_budget(ren_context *context) {
     enum { BUDGET = 16384 };
     ren_status st = REN_OK;
@@ -507,6 +546,7 @@ TEST_MAIN(CASE_SAMPLED(test_held_scans_give_the_same_values), CASE(test_what_is_
           CASE(test_a_data_set_grows), CASE(test_a_split_keeps_patients_together), CASE(test_a_split_is_a_studys),
           CASE(test_impossible_splits_are_refused), CASE_SAMPLED(test_the_cache_gives_the_same_bits),
           CASE_SAMPLED(test_the_cache_keeps_the_papers_preset),
-          CASE_SAMPLED(test_regions_are_the_same_under_every_budget), CASE_SAMPLED(test_memory_keeps_to_the_budget),
+          CASE_SAMPLED(test_regions_are_the_same_under_every_budget),
+          CASE_SAMPLED(test_lobes_are_the_same_under_every_budget), CASE_SAMPLED(test_memory_keeps_to_the_budget),
           CASE(test_patients_are_numbered), CASE_SAMPLED(test_a_broken_scan_is_named),
           CASE_SAMPLED(test_damaged_and_outdated_files_are_made_anew))

@@ -203,5 +203,47 @@ out:
     return st;
 }
 
-TEST_MAIN(CASE(test_adamw_is_pytorchs), CASE(test_sgd_is_pytorchs), CASE(test_large_steps_do_not_depend_on_threads),
-          CASE(test_gradients_that_are_not_finite_change_nothing), CASE(test_state_carries_over))
+/* A parameter with a factor learns as one by itself does at that rate; one with the factor 0 stays. */
+static ren_status test_factors_of_the_rate(ren_context *context) {
+    static const size_t sizes[3] = { 5, 3, 4 };
+    static const double factors[3] = { 0.1, 1.0, 0.0 };
+    ren__optimiser_options options = REN__OPTIMISER_OPTIONS_INIT;
+    ren_status st = REN_OK;
+    ren__optimiser *all = NULL, *alone = NULL;
+    float a[5], b[3], c[4], da[5], db[3], dc[4], single[5];
+    float *const values[3] = { a, b, c }, *const one[1] = { single };
+    const float *const gradients[3] = { da, db, dc }, *const first[1] = { da };
+
+    options.clip = 0.0; /* the norm of all gradients is not that of one parameter's */
+    for (int kind = 0; kind < 2; kind++) {
+        options.kind = kind ? REN__SGD : REN__ADAMW;
+        fill(a, 5, 1, 1.0);
+        fill(single, 5, 1, 1.0);
+        fill(b, 3, 2, 1.0);
+        fill(c, 4, 3, 1.0);
+        REN_TRY(ren__optimiser_create(context, &options, sizes, 3, &all));
+        REN_TRY(ren__optimiser_create(context, &options, sizes, 1, &alone));
+        ren__optimiser_set_factors(all, factors);
+        for (int s = 0; s < 3; s++) {
+            fill(da, 5, s + 4, 1.0);
+            fill(db, 3, s + 5, 1.0);
+            fill(dc, 4, s + 6, 1.0);
+            REN_TRY(ren__optimiser_step(all, values, gradients, 0.01, NULL));
+            REN_TRY(ren__optimiser_step(alone, one, first, 0.01 * 0.1, NULL));
+        }
+        CHECK(memcmp(a, single, sizeof a) == 0);
+        fill(dc, 4, 3, 1.0); /* what c began with */
+        CHECK(memcmp(c, dc, sizeof c) == 0);
+        ren__optimiser_free(all);
+        ren__optimiser_free(alone);
+        all = alone = NULL;
+    }
+out:
+    ren__optimiser_free(all);
+    ren__optimiser_free(alone);
+    return st;
+}
+
+TEST_MAIN(CASE(test_adamw_is_pytorchs), CASE(test_sgd_is_pytorchs), CASE(test_factors_of_the_rate),
+          CASE(test_large_steps_do_not_depend_on_threads), CASE(test_gradients_that_are_not_finite_change_nothing),
+          CASE(test_state_carries_over))

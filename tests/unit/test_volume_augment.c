@@ -240,6 +240,71 @@ out:
     return st;
 }
 
-TEST_MAIN(CASE(test_augment_probability_zero), CASE(test_augment_shift), CASE(test_augment_quarter_turn),
-          CASE(test_augment_linear_function), CASE(test_augment_same_bits), CASE(test_augment_noise),
-          CASE(test_augment_probabilities), CASE(test_augment_edges))
+/* Labels are those of the nearest cells, under any movement; noise leaves them alone. */
+static ren_status test_augment_labels(ren_context *context) {
+    ren_status st = REN_OK;
+    ren__augment_change change;
+    float source[CELLS], target[CELLS];
+    int moved = 0;
+
+    for (int n = 0; n < CELLS; n++)
+        source[n] = (float)(n * 37 % 6);
+    for (uint32_t sample = 0; sample < 8; sample++) {
+        ren__augment_draw(&ALL, 3, 1, sample, SIZE, &change);
+        CHECK(change.moves && change.noise > 0.0);
+        REN_TRY(ren__augment_labels(context, NULL, &change, SIZE, source, target));
+        for (int n = 0; n < CELLS; n++) {
+            const double at[3] = { n / (H * W), n / W % H, n % W };
+            long long cell[3];
+            int inside = 1;
+            for (int a = 0; a < 3; a++) {
+                const double *m = change.matrix[a];
+                cell[a] = llround(m[0] * at[0] + m[1] * at[1] + m[2] * at[2] + m[3]); /* no draw falls on a half */
+                inside &= cell[a] >= 0 && cell[a] < SIZE[a];
+            }
+            const float wanted = inside ? source[(cell[0] * H + cell[1]) * W + cell[2]] : 0.0f;
+            CHECK(target[n] == wanted);
+            moved += target[n] != source[n];
+        }
+    }
+    CHECK(moved > CELLS);
+out:
+    return st;
+}
+
+/* An image and its labels go the same way: a block of ones stays on its label but for cells at its edges. */
+static ren_status test_augment_labels_stay_on_their_image(ren_context *context) {
+    enum { N = 24 };
+    ren_status st = REN_OK;
+    const int64_t cube[3] = { N, N, N };
+    ren__augment_change change;
+    float *block = ren__calloc(context, N * N * N, sizeof *block);
+    float *image = ren__alloc_array(context, N * N * N, sizeof *image);
+    float *labels = ren__alloc_array(context, N * N * N, sizeof *labels);
+
+    CHECK_MEMORY(block);
+    CHECK_MEMORY(image);
+    CHECK_MEMORY(labels);
+    for (int n = 0; n < N * N * N; n++)
+        block[n] = n / (N * N) >= 8 && n / (N * N) < 16 && n / N % N >= 8 && n / N % N < 16 && n % N >= 8 && n % N < 16;
+    for (uint32_t sample = 0; sample < 4; sample++) {
+        ren__augment_draw(&ALL, 9, 2, sample, cube, &change);
+        change.noise = 0.0;
+        REN_TRY(ren__augment_apply(context, NULL, &change, cube, block, image));
+        REN_TRY(ren__augment_labels(context, NULL, &change, cube, block, labels));
+        for (int n = 0; n < N * N * N; n++) {
+            if (image[n] > 0.999f) CHECK(labels[n] == 1.0f);
+            if (image[n] == 0.0f) CHECK(labels[n] == 0.0f);
+        }
+    }
+out:
+    ren__free(labels);
+    ren__free(image);
+    ren__free(block);
+    return st;
+}
+
+TEST_MAIN(CASE(test_augment_labels), CASE(test_augment_labels_stay_on_their_image), CASE(test_augment_probability_zero),
+          CASE(test_augment_shift), CASE(test_augment_quarter_turn), CASE(test_augment_linear_function),
+          CASE(test_augment_same_bits), CASE(test_augment_noise), CASE(test_augment_probabilities),
+          CASE(test_augment_edges))
