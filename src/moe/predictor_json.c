@@ -56,9 +56,20 @@ static json_t *features_json(const ren__predictor *predictor) {
     return list;
 }
 
+/* A number of few digits that is `value` as float32: half of a tree's text would be digits that say nothing. */
+static double short_number(float value) {
+    if (value == 0.0f) return (double)value;
+    const int exponent = (int)floor(log10(fabs((double)value)));
+    for (int digits = 6; digits <= 9; digits++) {
+        const double power = pow(10.0, digits - 1 - exponent), rounded = round((double)value * power) / power;
+        if (isfinite(rounded) && fabs(rounded) <= (double)FLT_MAX && (float)rounded == value) return rounded;
+    }
+    return (double)value;
+}
+
 static json_t *node_json(const ren__predictor *predictor, const ren__tree_node *node) {
     if (node->column < 0) return json_pack("[f, f]", node->value, node->cover);
-    return json_pack("[i, f, i, i, b, f]", (int)read_index(predictor, node->column), (double)node->threshold,
+    return json_pack("[i, f, i, i, b, f]", (int)read_index(predictor, node->column), short_number(node->threshold),
                      (int)node->left, (int)node->right, (int)(node->missing_left != 0), node->cover);
 }
 
