@@ -439,11 +439,16 @@ enum { REN_GATE_SUM = 0, REN_GATE_HIERARCHICAL = 1 };
 
 typedef struct ren_gate_options {
     size_t struct_size;
-    const char *source;    /* "uniform", "validation_auc", "validation_accuracy", "inverse_loss", "given" */
+    const char *source;    /* "uniform", "validation_auc", "validation_accuracy", "inverse_loss", "given"; "radiomics"
+                              (validation AUC of the regions' own predictors), "features" (a measure of the experts'
+                              deep features) */
     int32_t normalisation; /* REN_GATE_SUM: all weights sum to 1; REN_GATE_HIERARCHICAL: the lobes' weights
                               and the lungs' weights sum to 1 each (halved where both are present) */
     int32_t reserved;
     double weights[REN_REGION_COUNT]; /* for each region, not negative; ignored for "uniform" */
+    double temperature;               /* weights are raised to 1 / temperature: above 1 evens them out, below 1 sharpens
+                                         them; 0.001 to 1000; 0: 1 */
+    double logits[REN_REGION_COUNT];  /* not all 0: learned weights, exp((log(weight + 1e-8) + logit) / temperature) */
 } ren_gate_options;
 
 REN_API ren_status ren_gate_options_init(ren_gate_options *options, size_t size) REN_CHECKED;
@@ -466,6 +471,23 @@ typedef struct ren_result ren_result;
 
 REN_API ren_status ren_mixture_predict(const ren_mixture *mixture, const ren_volume *ct, const ren_volume *lobes,
                                        const ren_run_options *run, ren_result **out) REN_CHECKED;
+
+/* How one scan is predicted. Experts whose weight, known before they run, is not among the top_k largest, or is below
+ * min_weight (the largest always runs), are not computed, and the weights of the others are normalised without them. A
+ * mixture whose gate reads its experts' features, or whose predictor is stacked, needs them all: REN_E_INVALID. */
+typedef struct ren_predict_options {
+    size_t struct_size;
+    int32_t top_k;     /* 0: all experts */
+    int32_t explain;   /* not 0: also what moved the outcome; some experts run again, with a region taken out */
+    double min_weight; /* 0 to 1 */
+} ren_predict_options;
+
+REN_API ren_status ren_predict_options_init(ren_predict_options *options, size_t size) REN_CHECKED;
+/* `options` may be NULL: ren_mixture_predict. A gate that reads radiomics has them extracted from `ct` and `lobes`; a
+ * region that cannot be used gets its weight without them, and the result a warning. */
+REN_API ren_status ren_mixture_predict_with(const ren_mixture *mixture, const ren_volume *ct, const ren_volume *lobes,
+                                            const ren_predict_options *options, const ren_run_options *run,
+                                            ren_result **out) REN_CHECKED;
 REN_API void ren_result_free(ren_result *result);
 
 REN_API double ren_result_probability(const ren_result *result, int32_t label); /* label 1: ILD; NaN out of range */
@@ -475,12 +497,28 @@ REN_API const char *ren_result_region_name(const ren_result *result, int32_t ind
 REN_API int32_t ren_result_region_ran(const ren_result *result, int32_t index);
 REN_API double ren_result_region_probability(const ren_result *result, int32_t index); /* NaN where it did not run */
 REN_API double ren_result_region_weight(const ren_result *result, int32_t index);
+/* Why it did not run: "empty", "weight"; NULL where it did. */
+REN_API const char *ren_result_region_skipped(const ren_result *result, int32_t index);
 REN_API int32_t ren_result_warning_count(const ren_result *result);
 REN_API const char *ren_result_warning(const ren_result *result, int32_t index);
-/* Seconds of "preprocess", "radiomics", "experts", "gate", "total"; NaN for another name. */
+/* Seconds of "preprocess", "radiomics", "experts", "gate", "explanation", "total"; NaN for another name. */
 REN_API double ren_result_seconds(const ren_result *result, const char *stage);
 /* Everything above as one JSON object. `read_seconds` is the host's own time for reading the volumes. */
 REN_API ren_status ren_result_json(const ren_result *result, double read_seconds, ren_text **json) REN_CHECKED;
+
+/* The explanation of the outcome, where one was asked for. Without: the probability (label 1) for the same scan with
+ * the voxels of a region (REN_REGION_*) taken out, its lobes in every expert that sees them; NaN where there is none.
+ * Contributions: what each value that the gate read of a region adds to the score that it gave the region, exactly, the
+ * largest first; of a gate with fixed weights, to the logit of the region's own predictor of the disease; of a stacked
+ * mixture, to the one logit. "score", "predictor" or "stack" says which; NULL: none. Base and contributions sum to that
+ * logit; those of a random forest to its probability. */
+REN_API double ren_result_without(const ren_result *result, int32_t region);
+REN_API const char *ren_result_explains(const ren_result *result);
+REN_API int32_t ren_result_contribution_count(const ren_result *result, int32_t index);
+REN_API const char *ren_result_contribution_name(const ren_result *result, int32_t index, int32_t rank);
+REN_API double ren_result_contribution_value(const ren_result *result, int32_t index, int32_t rank);
+REN_API double ren_result_contribution(const ren_result *result, int32_t index, int32_t rank);
+REN_API double ren_result_contribution_base(const ren_result *result, int32_t index);
 
 /* One self-contained HTML page: three views with regions coloured by weight and by probability, table, warnings, model
  * card, versions. `ct` and `lobes` are the volumes that were predicted. Atomic. */

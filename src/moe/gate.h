@@ -7,20 +7,18 @@
  *     validation_auc, validation_accuracy      b = the metric, in (0, 1]
  *     inverse_loss                             b = 1 / validation loss
  *     given, features                          b = the number; for `features` a measure of the expert's deep features
- *     radiomics                                b = 0.1 + 3.8 (AUC - 0.5), 0.1 up to an AUC of 0.5: the validation AUC of
- *                                              the region's own predictor on its radiomics
- * For a scan the regions that ran get raw weights, T being the temperature:
- *     fixed       b ^ (1 / T)
- *     learned     exp((log(b + 1e-8) + l) / T)      l: a logit a region, the same for all scans
- *     per_scan    b x exp(s / T)                    s: the score that the region's own predictor gives its own row of
- *                                                   evidence (radiomics, or deep features; then the mode is "dynamic")
- * and these are normalised: to the sum 1, or hierarchically: lobes to 1 and lungs to 1, each halved where both levels
- * have weight.
+ *     radiomics                                b = 0.1 + 3.8 (AUC - 0.5), 0.1 up to an AUC of 0.5: the validation AUC
+ * of the region's own predictor on its radiomics For a scan the regions that ran get raw weights, T being the
+ * temperature: fixed       b ^ (1 / T) learned     exp((log(b + 1e-8) + l) / T)      l: a logit a region, the same for
+ * all scans per_scan    b x exp(s / T)                    s: the score that the region's own predictor gives its own
+ * row of evidence (radiomics, or deep features; then the mode is "dynamic") and these are normalised: to the sum 1, or
+ * hierarchically: lobes to 1 and lungs to 1, each halved where both levels have weight.
  */
 #ifndef REN_MOE_GATE_H
 #define REN_MOE_GATE_H
 
 #include "moe/predictor.h"
+#include "ops/ops.h"
 
 /* Immutable once made, counted by reference, shared between threads. For the gate's own files. */
 struct ren_gate {
@@ -44,26 +42,29 @@ struct ren_gate {
     int32_t params_mode;
 };
 
-enum { REN__GATE_FIXED, REN__GATE_LEARNED, REN__GATE_PER_SCAN };
+/* Beside REN__GATE_FIXED and REN__GATE_LEARNED (ops/ops.h), whose numbers these are. */
+enum { REN__GATE_PER_SCAN = REN__GATE_DYNAMIC };
 enum { REN__READS_NOTHING, REN__READS_RADIOMICS, REN__READS_FEATURES };
 
 /* What is known of one scan: for each region a row in the order of the gate's columns (NaN: a value is missing). NULL:
  * nothing is known of it; the region then has its base weight alone, as with score 0. */
 typedef struct ren__evidence {
     const double *row[REN_REGION_COUNT];
+    const char *missing[REN_REGION_COUNT]; /* why there is no row, for the warning; NULL: nobody says */
 } ren__evidence;
 
 /* What a gate is made of; everything is copied or held. */
 typedef struct ren__gate_parts {
-    const char *source;    /* one of the list above */
-    int32_t normalisation; /* REN_GATE_SUM, REN_GATE_HIERARCHICAL */
-    int32_t mode;          /* REN__GATE_*; per_scan for the sources radiomics and features alone */
-    double temperature;    /* 0.001 to 1000; 0: 1 */
+    const char *source;             /* one of the list above */
+    int32_t normalisation;          /* REN_GATE_SUM, REN_GATE_HIERARCHICAL */
+    int32_t mode;                   /* REN__GATE_*; per_scan for the sources radiomics and features alone */
+    double temperature;             /* 0.001 to 1000; 0: 1 */
     double value[REN_REGION_COUNT]; /* as the source has it: AUC, loss, measure ...; 0: nothing; unread for "uniform" */
     double logit[REN_REGION_COUNT]; /* learned */
     const char *measure;            /* features: what `value` measures ("separability"), for the card; or NULL */
     /* Sources radiomics and features: the columns of a row. Radiomics: names of features. Features: "feature.0",
-     * "feature.1" ... (ren__feature_columns), as many as the experts' networks give. Without predictors may be empty. */
+     * "feature.1" ... (ren__feature_columns), as many as the experts' networks give. Without predictors may be empty.
+     */
     ren__columns columns;
     /* per_scan: s; linear; NULL: the region's score is always 0. At least one. */
     ren__predictor *score[REN_REGION_COUNT];
@@ -87,6 +88,7 @@ ren_status ren__gate_weights(const ren_gate *gate, const int32_t ran[REN_REGION_
 void ren__gate_base(const ren_gate *gate, double base[REN_REGION_COUNT]);
 
 const char *ren__gate_source(const ren_gate *gate);
+int ren__gate_knows(const char *source); /* not 0: there is a source of that name */
 /* What the weights depend on (REN__READS_*), and what an explanation of them reads: the regional predictors too. */
 int32_t ren__gate_reads(const ren_gate *gate);
 int32_t ren__gate_explains(const ren_gate *gate);

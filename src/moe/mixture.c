@@ -26,6 +26,7 @@ void ren_mixture_free(ren_mixture *mixture) {
     for (int32_t region = 0; region < REN__PLACES; region++)
         ren_expert_free(mixture->expert[region]);
     ren_gate_free(mixture->gate);
+    ren__predictor_free(mixture->stack);
     json_decref(mixture->record);
     json_decref(mixture->card);
     ren__free(mixture->name);
@@ -73,8 +74,44 @@ static ren_status check_weights(const ren_mixture *mixture) {
     if (ren__mixture_whole(mixture)) return REN_OK;
     for (int32_t region = 0; region < REN_REGION_COUNT; region++)
         all[region] = mixture->expert[region] != NULL;
-    if (ren__gate_weights(mixture->gate, all, weights) != REN_OK)
+    if (ren__gate_weights(mixture->gate, all, NULL, weights) != REN_OK)
         return ren__error(REN_E_DATA, "the gate gives no weight to any of the experts");
+    return REN_OK;
+}
+
+/* A gate that reads deep features needs them of every expert, all of the length that it knows. */
+static ren_status check_features(const ren_mixture *mixture) {
+    const ren__columns columns = ren__gate_columns(mixture->gate);
+
+    if (columns.count == 0 || strcmp(ren__gate_source(mixture->gate), "features") != 0) return REN_OK;
+    for (int32_t region = 0; region < REN_REGION_COUNT; region++) {
+        const ren_expert *expert = mixture->expert[region];
+        const int32_t features = expert ? ren__expert_features(expert) : columns.count;
+        if (features == 0)
+            return ren__error(REN_E_UNSUPPORTED,
+                              "the gate reads deep features, but the network %s of region %s gives none",
+                              expert->net->name, ren_region_name(region));
+        if (features != columns.count)
+            return ren__error(REN_E_INVALID, "the gate reads %d deep features, but the expert of region %s gives %d",
+                              (int)columns.count, ren_region_name(region), (int)features);
+    }
+    return REN_OK;
+}
+
+static ren_status set_stack(ren_mixture *mixture, const ren__predictor *stack) {
+    ren_expert *experts[REN_REGION_COUNT];
+    int32_t reads[REN_REGION_COUNT];
+
+    if (!stack) return REN_OK;
+    ren__mixture_experts(mixture, experts);
+    if (ren__mixture_whole(mixture) || experts[0]->classes != 2)
+        return ren__error(REN_E_INVALID, "a stacked predictor joins regional experts of two classes");
+    const int32_t count = ren__predictor_reads(stack, NULL);
+    if (count <= REN_REGION_COUNT) ren__predictor_reads(stack, reads);
+    for (int32_t i = 0; i < count; i++)
+        if (count > REN_REGION_COUNT || reads[i] >= REN_REGION_COUNT || !mixture->expert[reads[i]])
+            return ren__error(REN_E_INVALID, "the stacked predictor reads a region that has no expert");
+    mixture->stack = ren__predictor_retain(stack);
     return REN_OK;
 }
 
@@ -116,6 +153,8 @@ ren_status ren__mixture_make(ren_context *context, ren_expert *const *experts, s
         REN_TRY(add_expert(mixture, experts[i]));
     }
     REN_TRY(check_weights(mixture));
+    REN_TRY(check_features(mixture));
+    REN_TRY(set_stack(mixture, set->stack));
     REN_TRY(ren__mixture_card(mixture, &mixture->card));
     REN_TRY(ren__session_cache_create(context, &mixture->cache));
     *out = mixture;
@@ -158,10 +197,12 @@ out:
 }
 
 ren_status ren__mixture_parse(ren_context *context, const json_t *model, ren_mixture **out) {
-    static const char *const known[] = { "kind", "name",    "preset",          "classes", "threshold",
-                                         "gate", "experts", "training_record", NULL };
+    static const char *const known[] = { "kind", "name",     "preset",  "classes",         "threshold",
+                                         "gate", "stacking", "experts", "training_record", NULL };
+    const ren__columns regions = ren__region_columns();
     ren_expert *experts[REN_REGION_COUNT] = { NULL };
     ren_gate *gate = NULL;
+    ren__predictor *stack = NULL;
     const json_t *stored;
     ren__mixture_options options = { .threshold = -1.0 };
     size_t count = 0;
@@ -174,11 +215,17 @@ ren_status ren__mixture_parse(ren_context *context, const json_t *model, ren_mix
     options.record = json_object_get(model, "training_record");
     REN_TRY(ren__need_member(model, "gate", "ren.model", JSON_OBJECT, &stored));
     REN_TRY(ren__gate_parse(context, stored, "gate", &gate));
+    if (json_object_get(model, "stacking")) {
+        REN_TRY(ren__need_member(model, "stacking", "ren.model", JSON_OBJECT, &stored));
+        REN_TRY(ren__predictor_parse(context, stored, "stacking", &regions, &stack));
+        options.stack = stack;
+    }
     REN_TRY(parse_experts(context, model, experts, &count));
     REN_TRY(ren__mixture_make(context, experts, count, gate, &options, out));
 out:
     for (size_t i = 0; i < count; i++)
         ren_expert_free(experts[i]);
+    ren__predictor_free(stack);
     ren_gate_free(gate);
     return st;
 }
@@ -243,10 +290,14 @@ static json_t *mixture_json(const ren_mixture *mixture) {
         json_decref(list);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:o, s:i, s:f, s:o, s:o, s:O*}", "kind", "mixture", "name", mixture->name, "preset",
-                     ren__preset_json(&experts[0]->preset), "classes", (int)experts[0]->classes, "threshold",
-                     mixture->threshold, "gate", ren__gate_json(mixture->gate), "experts", list, "training_record",
-                     mixture->record);
+    json_t *model = json_pack("{s:s, s:s, s:o, s:i, s:f, s:o, s:o, s:O*}", "kind", "mixture", "name", mixture->name,
+                              "preset", ren__preset_json(&experts[0]->preset), "classes", (int)experts[0]->classes,
+                              "threshold", mixture->threshold, "gate", ren__gate_json(mixture->gate), "experts", list,
+                              "training_record", mixture->record);
+    if (!model || !mixture->stack) return model;
+    if (json_object_set_new(model, "stacking", ren__predictor_json(mixture->stack)) == 0) return model;
+    json_decref(model);
+    return NULL;
 }
 
 ren_status ren_mixture_save(const ren_mixture *mixture, const char *path) {
@@ -258,122 +309,5 @@ ren_status ren_mixture_save(const ren_mixture *mixture, const char *path) {
     const ren_status st =
         model ? ren__model_write(mixture->context, path, model, experts, count, 1) : ren__json_memory();
     json_decref(model);
-    return st;
-}
-
-/* --------------------------------------------------------------------------------------------------- prediction */
-
-/* Runs the experts whose region is not empty. */
-static ren_status run_experts(const ren_mixture *mixture, const ren_scan *scan, ren__run *run, ren_result *result,
-                              double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES]) {
-    ren_status st = REN_OK;
-
-    for (int32_t i = 0; i < result->region_count; i++) {
-        ren__region_result *region = &result->region[i];
-        REN_TRY(ren__run_progress(run, "experts", (double)i / result->region_count));
-        if (scan->voxels[region->region] == 0) continue;
-        REN_TRY(ren__expert_probabilities(mixture->expert[region->region], mixture->cache, scan, run,
-                                          probabilities[region->region]));
-        region->ran = 1;
-        region->probability = probabilities[region->region][1];
-    }
-    REN_TRY(ren__run_progress(run, "experts", 1.0));
-out:
-    return st;
-}
-
-/* One warning that names all regions that did not run. */
-static ren_status warn_of_absent(ren_result *result) {
-    char names[128] = "";
-    int32_t absent = 0;
-
-    for (int32_t i = 0; i < result->region_count; i++) {
-        if (result->region[i].ran) continue;
-        const size_t used = strlen(names); /* seven short names fit */
-        snprintf(names + used, sizeof names - used, "%s%s", absent++ ? ", " : "",
-                 ren_region_name(result->region[i].region));
-    }
-    if (absent == 0) return REN_OK;
-    return ren__result_warn(result,
-                            "%d of %d experts did not run, for their region is empty (%s): the weights of the "
-                            "others are normalised without %s",
-                            absent, result->region_count, names, absent == 1 ? "it" : "them");
-}
-
-/* Weighs what ran. */
-static ren_status combine(const ren_mixture *mixture, ren_result *result,
-                          double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES]) {
-    int32_t ran[REN_REGION_COUNT] = { 0 };
-    double weights[REN_REGION_COUNT];
-
-    for (int32_t i = 0; i < result->region_count; i++)
-        ran[result->region[i].region] = result->region[i].ran;
-    const ren_status st = ren__gate_weights(mixture->gate, ran, weights);
-    if (st != REN_OK) return st;
-    for (int32_t c = 0; c < result->classes; c++)
-        result->probability[c] = 0.0;
-    for (int32_t i = 0; i < result->region_count; i++) {
-        const int32_t region = result->region[i].region;
-        result->region[i].weight = weights[region];
-        for (int32_t c = 0; ran[region] && c < result->classes; c++)
-            result->probability[c] += weights[region] * probabilities[region][c];
-    }
-    ren__result_decide(result);
-    return REN_OK;
-}
-
-ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren__run *run,
-                                     ren_result **out) {
-    double probabilities[REN_REGION_COUNT][REN__MAX_CLASSES];
-    ren_result *result = NULL;
-    ren_status st = REN_OK;
-    const double started = ren__now();
-
-    REN_TRY(ren__result_create(mixture, scan, &result));
-    if (ren__mixture_whole(mixture))
-        REN_TRY(ren__mixture_predict_whole(mixture, scan, run, result));
-    else
-        REN_TRY(run_experts(mixture, scan, run, result, probabilities));
-    const double ended = ren__now();
-    if (!ren__mixture_whole(mixture)) {
-        REN_TRY(combine(mixture, result, probabilities));
-        REN_TRY(warn_of_absent(result));
-    }
-    result->seconds[REN__EXPERTS] = ended - started;
-    result->seconds[REN__GATE] = ren__now() - ended;
-    result->seconds[REN__TOTAL] = ren__now() - started;
-    *out = result;
-    result = NULL;
-out:
-    ren_result_free(result);
-    return st;
-}
-
-ren_status ren_mixture_predict(const ren_mixture *mixture, const ren_volume *ct, const ren_volume *lobes,
-                               const ren_run_options *options, ren_result **out) {
-    ren_expert *experts[REN_REGION_COUNT];
-    ren_scan *scan = NULL;
-    ren_result *result = NULL;
-    ren__run run;
-
-    REN_REQUIRE(out != NULL);
-    *out = NULL;
-    REN_REQUIRE(mixture != NULL && ct != NULL && lobes != NULL);
-    ren__mixture_experts(mixture, experts);
-    ren_status st = ren__run_begin(&run, mixture->context, options);
-    const double started = ren__now();
-    if (st == REN_OK) st = ren_scan_create(mixture->context, ct, lobes, &experts[0]->preset, NULL, &scan);
-    const double prepared = ren__now();
-    if (st == REN_OK) st = ren__mixture_predict_scan(mixture, scan, &run, &result);
-    if (st == REN_OK) {
-        result->seconds[REN__PREPROCESS] = prepared - started;
-        result->seconds[REN__TOTAL] = ren__now() - started;
-    }
-    ren_scan_free(scan);
-    st = ren__run_end(&run, st);
-    if (st == REN_OK)
-        *out = result;
-    else
-        ren_result_free(result);
     return st;
 }

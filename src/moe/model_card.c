@@ -100,7 +100,11 @@ ren_status ren__mixture_card(const ren_mixture *mixture, json_t **out) {
                              architectures(experts, count), "regions", regions);
     json_t *more = json_pack("{s:o, s:i, s:f, s:o, s:o}", "preset", ren__preset_json(&experts[0]->preset), "classes",
                              (int)experts[0]->classes, "threshold", mixture->threshold, "gate",
-                             ren__gate_json(mixture->gate), "experts", expert_list(experts, count));
+                             ren__gate_card(mixture->gate), "experts", expert_list(experts, count));
+    if (mixture->stack && json_object_set_new(more, "stacking", ren__predictor_card(mixture->stack)) != 0) {
+        json_decref(more);
+        more = NULL;
+    }
     return finish(card, more, &sum, mixture->record, out);
 }
 
@@ -110,7 +114,7 @@ static ren_status gate_card(ren_context *context, const json_t *model, const ren
 
     if (st == REN_OK) st = ren__gate_parse(context, model, "ren.model", &gate);
     if (st != REN_OK) return st;
-    json_t *card = json_pack("{s:s}", "kind", "gate"), *more = ren__gate_json(gate);
+    json_t *card = json_pack("{s:s}", "kind", "gate"), *more = ren__gate_card(gate);
     ren_gate_free(gate);
     if (!card || !more || json_object_update(card, more) != 0) {
         json_decref(card);

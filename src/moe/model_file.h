@@ -4,10 +4,12 @@
  * object). Nothing in them depends on time or machine, so equal models give equal bytes.
  *
  * `ren.model` of an expert:   kind "expert", arch, config, region, preset, classes, training_record.
- *               of a gate:    kind "gate", source, normalisation, weights (an object: region name to number).
- *               of a mixture: kind "mixture", name, preset, classes, threshold, gate (as above without kind), experts
- * (a list of {region, arch, config, training_record}), training_record. A training record may be missing. Tensors have
- * the checkpoint's names; in a mixture "experts.REGION." before them.
+ *               of a gate:    kind "gate", source, normalisation, weights (an object: region name to number), and
+ * where they say more than the default: mode, temperature, measure, logits (as weights), columns (a list of names),
+ * scores and predictors (an object: region name to predictor), params and params_mode (of the radiomics).
+ *               of a mixture: kind "mixture", name, preset, classes, threshold, gate (as above without kind), stacking
+ * (a predictor; may be missing), experts (a list of {region, arch, config, training_record}), training_record. A
+ * training record may be missing. Tensors have the checkpoint's names; in a mixture "experts.REGION." before them.
  */
 #ifndef REN_MOE_MODEL_FILE_H
 #define REN_MOE_MODEL_FILE_H
@@ -16,7 +18,7 @@
 #include "graph/op.h"
 #include "moe/moe.h"
 
-enum { REN__MODEL_JSON_CAP = 4 << 20 }; /* bytes of `ren.model` */
+enum { REN__MODEL_JSON_CAP = 16 << 20 }; /* bytes of `ren.model`: gates of many trees are long */
 
 /* Writes the model; atomic. The tensors are those of `count` experts, whose names get the prefix "experts.REGION."
  * where `prefixed`. */
@@ -65,8 +67,10 @@ ren_status ren__expert_file_parse(ren_context *context, const json_t *model, ren
 /* {region, arch, config, training_record}. NULL: no memory. */
 json_t *ren__expert_json(const ren_expert *expert);
 
-/* gate.c: {source, normalisation, weights}. */
+/* gate_file.c: all of a gate, and what its card says: of predictors their kind and what they read. NULL: no memory. */
 json_t *ren__gate_json(const ren_gate *gate);
+json_t *ren__gate_card(const ren_gate *gate);
+json_t *ren__predictor_card(const ren__predictor *predictor);
 ren_status ren__gate_parse(ren_context *context, const json_t *object, const char *where, ren_gate **out);
 /* Adds an error where the gate says nothing of an expert's region. */
 ren_status ren__gate_check_region(const ren_gate *gate, int32_t region);

@@ -8,11 +8,20 @@
 #include <pthread.h>
 
 #include "graph/weights.h"
+#include "moe/gate.h"
 #include "nets/nets.h"
 #include "ops/sparse.h"
 #include "volume/scan.h"
 
-enum ren__stage { REN__PREPROCESS, REN__RADIOMICS, REN__EXPERTS, REN__GATE, REN__TOTAL, REN__STAGE_COUNT };
+enum ren__stage {
+    REN__PREPROCESS,
+    REN__RADIOMICS,
+    REN__EXPERTS,
+    REN__GATE,
+    REN__EXPLANATION,
+    REN__TOTAL,
+    REN__STAGE_COUNT
+};
 
 typedef struct ren__session_cache ren__session_cache;
 
@@ -33,33 +42,53 @@ struct ren_expert {
     ren__session_cache *cache; /* for predictions of this expert by itself; a mixture has its own */
 };
 
-struct ren_gate {
-    atomic_int references;
-    ren_context *context; /* held */
-    int32_t source;       /* index into gate.c's table */
-    int32_t normalisation;
-    double value[REN_REGION_COUNT];  /* as given: AUC, loss, ...; 0 where nothing was given */
-    double weight[REN_REGION_COUNT]; /* raw: not normalised */
-};
-
 struct ren_mixture {
     atomic_int references;
     ren_context *context; /* held */
     char *name;
     ren_expert *expert[REN__PLACES]; /* by region; NULL: none. One of both lungs is alone */
     ren_gate *gate;
+    ren__predictor *stack; /* combines the probabilities instead of the gate's weights; or NULL */
     double threshold;
     json_t *record; /* or NULL */
     json_t *card;   /* what results and reports say about the model */
     ren__session_cache *cache;
 };
 
+enum { REN__RAN, REN__SKIPPED_EMPTY, REN__SKIPPED_WEIGHT };
+
 typedef struct ren__region_result {
     int32_t region;
     int32_t ran;
+    int32_t skipped;    /* REN__RAN, or why it did not */
     double probability; /* of class 1; NaN where it did not run */
     double weight;
 } ren__region_result;
+
+/* What one value adds to a predictor's logit. */
+typedef struct ren__contribution {
+    const char *name;
+    double value, amount;
+} ren__contribution;
+
+typedef struct ren__region_explanation {
+    int32_t known; /* 0: there is nothing to tell of the region */
+    int32_t count;
+    double base, sum;        /* sum = base + all amounts: the logit; of a forest that averages: the probability */
+    ren__contribution *item; /* the largest first */
+} ren__region_explanation;
+
+/* What the contributions are to: nothing, the gate's score of the region, the region's own predictor of the disease
+ * (where the gate is fixed), the one predictor of a stacked mixture. */
+enum { REN__EXPLAINS_NOTHING, REN__EXPLAINS_SCORE, REN__EXPLAINS_PREDICTOR, REN__EXPLAINS_STACK };
+
+typedef struct ren__explanation {
+    ren_context *context;                             /* the result's */
+    ren__arena *arena;                                /* names and items */
+    int32_t of;                                       /* REN__EXPLAINS_* */
+    ren__region_explanation region[REN_REGION_COUNT]; /* by region */
+    double without[REN_REGION_COUNT]; /* probability of class 1 with the region's voxels taken out; NaN: none */
+} ren__explanation;
 
 struct ren_result {
     atomic_int references;
@@ -71,7 +100,8 @@ struct ren_result {
     double probability[REN__MAX_CLASSES];
     int32_t region_count;
     ren__region_result region[REN_REGION_COUNT];
-    ren_text *warnings; /* each ends in a zero byte */
+    ren__explanation *explanation; /* NULL: none was asked for */
+    ren_text *warnings;            /* each ends in a zero byte */
     int32_t warning_count;
     double seconds[REN__STAGE_COUNT];
     int32_t threads;
@@ -105,17 +135,14 @@ int32_t ren__expert_features(const ren_expert *expert);
 /* How many regions the network weighs, the first so many of REN_REGION_*; 0: it is no mixture. */
 int32_t ren__expert_regions(const ren_expert *expert);
 
-ren_gate *ren__gate_retain(const ren_gate *gate);
-/* The weights of the regions that ran, summing to 1; 0 for the others. All weights 0 (nothing ran, or only regions that
- * the gate gives nothing): REN_E_DATA. */
-ren_status ren__gate_weights(const ren_gate *gate, const int32_t ran[REN_REGION_COUNT],
-                             double weights[REN_REGION_COUNT]);
-
 /* What a mixture is made of beyond experts and gate. */
 typedef struct ren__mixture_options {
     const char *name;     /* "ren"; NULL: "mixture" */
     double threshold;     /* label 1 from this probability on (Youden on validation); 0: 0.5 */
     const json_t *record; /* data, folds, seed, library version; copied; may be NULL */
+    /* A stacked mixture: its probability is this predictor's, on the regions' probabilities (ren__region_columns; NaN:
+     * did not run); of two classes only. The gate is unread then: give a uniform one. NULL: the gate's weights. */
+    const ren__predictor *stack;
 } ren__mixture_options;
 
 /* ren_mixture_create with all of it; `options` may be NULL. */
@@ -124,7 +151,13 @@ ren_status ren__mixture_make(ren_context *context, ren_expert *const *experts, s
 /* The mixture of one expert: `gate` uniform; whatever region the expert is for, both lungs included. */
 ren_status ren__mixture_of_one(ren_context *context, ren_expert *expert, const ren__mixture_options *options,
                                ren_mixture **out);
-/* ren_mixture_predict on a scan that is prepared already. */
+/* ren_mixture_predict_with on a scan that is prepared already. `evidence`: the radiomics that the gate reads (deep
+ * features come from the experts themselves); NULL: none is known. `options` NULL: all experts run, nothing is
+ * explained. */
+ren_status ren__mixture_predict_prepared(const ren_mixture *mixture, const ren_scan *scan,
+                                         const ren__evidence *evidence, const ren_predict_options *options,
+                                         ren__run *run, ren_result **out);
+/* The same without evidence and options. */
 ren_status ren__mixture_predict_scan(const ren_mixture *mixture, const ren_scan *scan, ren__run *run, ren_result **out);
 
 #endif

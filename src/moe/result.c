@@ -9,13 +9,15 @@
 
 const char ren__notice[] = "research use only, not verified";
 
-static const char *const stage_names[REN__STAGE_COUNT] = { "preprocess", "radiomics", "experts", "gate", "total" };
+static const char *const stage_names[REN__STAGE_COUNT] = { "preprocess", "radiomics",   "experts",
+                                                           "gate",       "explanation", "total" };
 
 void ren_result_free(ren_result *result) {
     if (!result || atomic_fetch_sub_explicit(&result->references, 1, memory_order_acq_rel) != 1) return;
     ren_context *context = result->context;
     json_decref(result->card);
     ren_text_free(result->warnings);
+    ren__explanation_free(result->explanation);
     ren__free(result);
     ren__context_release(context);
 }
@@ -116,6 +118,13 @@ double ren_result_region_weight(const ren_result *result, int32_t index) {
     return region ? region->weight : (double)NAN;
 }
 
+const char *ren_result_region_skipped(const ren_result *result, int32_t index) {
+    const ren__region_result *region = region_at(result, index);
+
+    if (!region || region->skipped == REN__RAN) return NULL;
+    return region->skipped == REN__SKIPPED_EMPTY ? "empty" : "weight";
+}
+
 int32_t ren_result_warning_count(const ren_result *result) {
     return result ? result->warning_count : 0;
 }
@@ -136,8 +145,7 @@ double ren_result_seconds(const ren_result *result, const char *stage) {
 
 /* --------------------------------------------------------------------------------------------------------- JSON */
 
-/* A number, or null where it is none. */
-static json_t *number(double value) {
+json_t *ren__result_number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
@@ -146,9 +154,9 @@ static json_t *regions_json(const ren_result *result) {
 
     for (int32_t i = 0; i < result->region_count; i++) {
         const ren__region_result *region = &result->region[i];
-        json_t *object =
-            json_pack("{s:s, s:b, s:o, s:o}", "name", ren_region_name(region->region), "ran", (int)region->ran,
-                      "probability", number(region->probability), "weight", number(region->weight));
+        json_t *object = json_pack("{s:s, s:b, s:o, s:o, s:s?}", "name", ren_region_name(region->region), "ran",
+                                   (int)region->ran, "probability", ren__result_number(region->probability), "weight",
+                                   ren__result_number(region->weight), "skipped", ren_result_region_skipped(result, i));
         if (json_array_append_new(list, object) == 0) continue;
         json_decref(list);
         return NULL;
@@ -168,10 +176,10 @@ static json_t *warnings_json(const ren_result *result) {
 }
 
 static json_t *seconds_json(const ren_result *result, double read_seconds) {
-    json_t *object = json_pack("{s:o}", "read", number(read_seconds));
+    json_t *object = json_pack("{s:o}", "read", ren__result_number(read_seconds));
 
     for (int i = 0; i < REN__STAGE_COUNT; i++) {
-        if (json_object_set_new(object, stage_names[i], number(result->seconds[i])) == 0) continue;
+        if (json_object_set_new(object, stage_names[i], ren__result_number(result->seconds[i])) == 0) continue;
         json_decref(object);
         return NULL;
     }
@@ -185,11 +193,15 @@ ren_status ren_result_json(const ren_result *result, double read_seconds, ren_te
     const json_t *preset = json_object_get(result->card, "preset");
     json_t *tree =
         json_pack("{s:o, s:i, s:f, s:o, s:o, s:O, s:s, s:O, s:O, s:s, s:i, s:o, s:s}", "probability",
-                  number(ren_result_probability(result, 1)), "label", (int)result->label, "threshold",
+                  ren__result_number(ren_result_probability(result, 1)), "label", (int)result->label, "threshold",
                   result->threshold, "regions", regions_json(result), "warnings", warnings_json(result), "model",
                   json_object_get(result->card, "name"), "library", ren_version(), "preset",
                   json_object_get(preset, "kind"), "preset_settings", preset, "isa", result->isa, "threads",
                   (int)result->threads, "seconds", seconds_json(result, read_seconds), "notice", ren__notice);
+    if (tree && result->explanation && json_object_set_new(tree, "explanation", ren__explanation_json(result)) != 0) {
+        json_decref(tree);
+        tree = NULL;
+    }
     if (!tree) return ren__json_memory();
     const ren_status st = ren__json_write(result->context, tree, 2, json);
     json_decref(tree);

@@ -59,7 +59,7 @@ ren_status ren__ensemble_combine(const ren_gate *gate, const double probability[
 
     for (int32_t region = 0; region < REN_REGION_COUNT; region++)
         ran[region] = !isnan(probability[region]);
-    const ren_status st = ren__gate_weights(gate, ran, out->weight);
+    const ren_status st = ren__gate_weights(gate, ran, NULL, out->weight);
     if (st != REN_OK) return st;
     out->probability = 0.0;
     for (int32_t region = 0; region < REN_REGION_COUNT; region++)
@@ -119,7 +119,7 @@ static ren_status add_weights(const ren_study *study, const ren_gate *gate, json
     REN_TRY(ren__json_set(done, "weights", weights));
     for (int32_t i = 0; i < study->config->region_count; i++)
         ran[study->config->region[i]] = 1;
-    REN_TRY(ren__gate_weights(gate, ran, weight));
+    REN_TRY(ren__gate_weights(gate, ran, NULL, weight));
     for (int32_t i = 0; i < study->config->region_count; i++)
         REN_TRY(ren__json_set(weights, ren_region_name(study->config->region[i]),
                               json_real(weight[study->config->region[i]])));

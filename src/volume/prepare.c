@@ -271,6 +271,12 @@ static void grow_box(ren__box *box, const int64_t cell[3], int64_t voxels_before
     }
 }
 
+void ren__scan_count(ren_scan *scan, const int64_t cell[3], uint8_t lobe) {
+    for (int region = 0; region < REN__PLACES; region++)
+        if (ren__region_lobes(region) >> (lobe - 1) & 1U)
+            grow_box(&scan->box[region], cell, scan->voxels[region]++);
+}
+
 /* Box and number of cells of every region. */
 static void measure_regions(ren_scan *scan) {
     const int64_t *size = scan->preset.size;
@@ -278,12 +284,8 @@ static void measure_regions(ren_scan *scan) {
     const uint8_t *lobe = scan->lobe;
     for (cell[0] = 0; cell[0] < size[0]; cell[0]++)
         for (cell[1] = 0; cell[1] < size[1]; cell[1]++)
-            for (cell[2] = 0; cell[2] < size[2]; cell[2]++, lobe++) {
-                if (!*lobe) continue;
-                for (int region = 0; region < REN__PLACES; region++)
-                    if (ren__region_lobes(region) >> (*lobe - 1) & 1U)
-                        grow_box(&scan->box[region], cell, scan->voxels[region]++);
-            }
+            for (cell[2] = 0; cell[2] < size[2]; cell[2]++, lobe++)
+                if (*lobe) ren__scan_count(scan, cell, *lobe);
 }
 
 static ren_status warn_lost_lobes(const ren__survey *survey, ren_scan *scan) {

@@ -36,5 +36,9 @@ int ren__preset_equal(const ren_preset *a, const ren_preset *b);
 void ren__scan_fill(const ren_scan *scan, int32_t region, const ren__box *box, float *values);
 /* The label of each cell, 0..5, on the whole grid: the second input of networks that divide the image themselves. */
 void ren__scan_lobes(const ren_scan *scan, float *values);
+/* Counts a cell of lobe 1..5 in the boxes and sizes of the regions that hold it. */
+void ren__scan_count(ren_scan *scan, const int64_t cell[3], uint8_t lobe);
+/* A scan of its own in which the cells of these lobes (bit k: label k+1) are outside of the lungs. No warnings. */
+ren_status ren__scan_without(const ren_scan *scan, uint32_t lobes, ren_scan **out);
 
 #endif

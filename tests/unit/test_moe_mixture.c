@@ -202,7 +202,7 @@ static ren_status test_json(ren_context *context) {
     CHECK_TEXT(json_string_value(json_object_get(tree, "isa")), ren_context_isa(context));
     CHECK_INT(json_integer_value(json_object_get(tree, "threads")), 2);
     CHECK(json_number_value(json_object_get(json_object_get(tree, "seconds"), "read")) == 0.25);
-    CHECK_INT(json_object_size(json_object_get(tree, "seconds")), 6);
+    CHECK_INT(json_object_size(json_object_get(tree, "seconds")), 7);
     CHECK_TEXT(json_string_value(json_object_get(tree, "notice")), "research use only, not verified");
 out:
     json_decref(tree);
