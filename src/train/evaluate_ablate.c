@@ -295,10 +295,12 @@ void ren__ablation_title(const ren__evaluation *evaluation, const ren__ablation 
                                                              [REN__UNIFORM_WEIGHTS] = "equal weights",
                                                              [REN__STEADY_WEIGHTS] = "one set of weights for all scans",
                                                              [REN__BEST_EXPERT] = "best single expert" };
+    static const char *const regions[REN_REGION_COUNT] = { "LUL", "LLL",           "RUL",           "RML",
+                                                           "RLL", "the left lung", "the right lung" };
     const ren__gate_entry *gate = ren__mixture_gate(evaluation->study->config, ablation->model);
 
     if (ablation->kind == REN__WITHOUT_REGION)
-        ren__text_addf(text, "without %s", ren_region_name(ablation->region));
+        ren__text_addf(text, "without %s", regions[ablation->region]);
     else if (ablation->kind == REN__VALIDATION_WEIGHTS)
         ren__text_addf(text, "without %s", gate ? gate->source : "its gate");
     else

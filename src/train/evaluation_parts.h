@@ -40,11 +40,14 @@ void ren__add_weights(const ren__evaluation *evaluation, ren_text *page);
 void ren__add_ablations(const ren__evaluation *evaluation, ren_text *page);
 void ren__add_pairs(const ren__evaluation *evaluation, ren_text *page);
 
-/* evaluation_plots.c: inline SVG. `models` are drawn in this order, `count` at most REN__PLOT_SERIES. */
+/* evaluation_plots.c: inline SVG. `models` are drawn in this order, `count` at most REN__PLOT_SERIES; `emphasis` makes
+ * all but the first two faint. */
 enum { REN__PLOT_SERIES = 7 };
 extern const char *const ren__plot_colours[REN__PLOT_SERIES];
-void ren__plot_roc(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text);
-void ren__plot_calibration(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text);
+void ren__plot_roc(const ren__evaluation *evaluation, const int32_t *models, int32_t count, int emphasis,
+                   ren_text *text);
+void ren__plot_calibration(const ren__evaluation *evaluation, const int32_t *models, int32_t count, int emphasis,
+                           ren_text *text);
 
 /* evaluation_bars.c */
 /* AUC of the pooled patients with its interval, a dot a fold: one bar a model, of any number. */

@@ -60,14 +60,15 @@ static size_t *rising(const ren__evaluation *evaluation, const ren__sample *samp
 }
 
 /* From the highest score down; equal scores are one step, which is then a slope. */
-static void roc_line(const ren__evaluation *evaluation, const ren__level *level, const char *colour, ren_text *text) {
+static void roc_line(const ren__evaluation *evaluation, const ren__level *level, const char *class, const char *colour,
+                     ren_text *text) {
     const ren__sample *sample = &level->sample;
     const double positives = level->pooled.metrics.positives, negatives = sample->count - positives;
     size_t *order = rising(evaluation, sample, text);
     double hits = 0.0, alarms = 0.0;
 
     if (!order) return;
-    ren__text_addf(text, "<polyline class=\"line\" stroke=\"%s\" points=\"", colour);
+    ren__text_addf(text, "<polyline class=\"%s\" stroke=\"%s\" points=\"", class, colour);
     point(text, 0.0, 0.0);
     for (int32_t i = sample->count - 1; i >= 0; i--) {
         const int last = i == 0 || sample->score[order[i - 1]] < sample->score[order[i]];
@@ -82,28 +83,29 @@ static void roc_line(const ren__evaluation *evaluation, const ren__level *level,
 }
 
 /* Where the fold's thresholds put the pooled decisions. */
-static void roc_dot(const ren__level *level, const char *colour, ren_text *text) {
+static void roc_dot(const ren__level *level, const char *class, const char *colour, ren_text *text) {
     ren__text_add(text, "<circle cx=\"");
     ren__add_fixed(text, LEFT + SIDE * (1.0 - level->pooled.metrics.specificity), 1);
     ren__text_add(text, "\" cy=\"");
     ren__add_fixed(text, TOP + SIDE * (1.0 - level->pooled.metrics.sensitivity), 1);
-    ren__text_addf(text, "\" r=\"4.5\" fill=\"%s\" class=\"dot\"/>\n", colour);
+    ren__text_addf(text, "\" r=\"4.5\" fill=\"%s\" class=\"%s\"/>\n", colour, class);
 }
 
-void ren__plot_roc(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text) {
+void ren__plot_roc(const ren__evaluation *evaluation, const int32_t *models, int32_t count, int emphasis,
+                   ren_text *text) {
     frame(text, "ROC curves", "1 - specificity", "Sensitivity");
     for (int32_t i = count - 1; i >= 0; i--) { /* the first on top */
         const ren__level *level = &evaluation->model[models[i]].level[REN__UNIT_PATIENT];
         if (!level->pooled.defined) continue;
-        roc_line(evaluation, level, ren__plot_colours[i], text);
-        roc_dot(level, ren__plot_colours[i], text);
+        roc_line(evaluation, level, emphasis && i > 1 ? "line faint" : "line", ren__plot_colours[i], text);
+        roc_dot(level, emphasis && i > 1 ? "dot faint" : "dot", ren__plot_colours[i], text);
     }
     ren__text_add(text, "</svg>\n");
 }
 
 /* The bins of the calibration error: equal numbers of patients, by probability. */
-static void calibration_line(const ren__evaluation *evaluation, const ren__sample *sample, const char *colour,
-                             ren_text *text) {
+static void calibration_line(const ren__evaluation *evaluation, const ren__sample *sample, const char *class,
+                             const char *colour, ren_text *text) {
     size_t *order = rising(evaluation, sample, text);
     double x[REN__CALIBRATION_BINS], y[REN__CALIBRATION_BINS];
     int bins = 0;
@@ -121,7 +123,7 @@ static void calibration_line(const ren__evaluation *evaluation, const ren__sampl
         x[bins] = probability / (double)(end - begin);
         y[bins++] = positive / (double)(end - begin);
     }
-    ren__text_addf(text, "<polyline class=\"line\" stroke=\"%s\" points=\"", colour);
+    ren__text_addf(text, "<g class=\"%s\"><polyline class=\"line\" stroke=\"%s\" points=\"", class, colour);
     for (int i = 0; i < bins; i++)
         point(text, x[i], y[i]);
     ren__text_addf(text, "\"/><g fill=\"%s\">", colour);
@@ -132,14 +134,15 @@ static void calibration_line(const ren__evaluation *evaluation, const ren__sampl
         ren__add_fixed(text, TOP + SIDE * (1.0 - y[i]), 1);
         ren__text_add(text, "\"/>");
     }
-    ren__text_add(text, "</g>\n");
+    ren__text_add(text, "</g></g>\n");
     ren__free(order);
 }
 
-void ren__plot_calibration(const ren__evaluation *evaluation, const int32_t *models, int32_t count, ren_text *text) {
+void ren__plot_calibration(const ren__evaluation *evaluation, const int32_t *models, int32_t count, int emphasis,
+                           ren_text *text) {
     frame(text, "Calibration curves", "Predicted probability", "Share of ILD");
     for (int32_t i = count - 1; i >= 0; i--)
         calibration_line(evaluation, &evaluation->model[models[i]].level[REN__UNIT_PATIENT].sample,
-                         ren__plot_colours[i], text);
+                         emphasis && i > 1 ? "faint" : "", ren__plot_colours[i], text);
     ren__text_add(text, "</svg>\n");
 }

@@ -81,9 +81,9 @@ static void add_group_curves(const ren__evaluation *evaluation, int32_t group, r
     ren__text_add(page, "</summary>\n");
     add_key(evaluation, models, count, page);
     ren__text_add(page, "<div class=\"plots\"><div><h3>ROC</h3>\n");
-    ren__plot_roc(evaluation, models, count, page);
+    ren__plot_roc(evaluation, models, count, 0, page);
     ren__text_add(page, "</div>\n<div><h3>Calibration</h3>\n");
-    ren__plot_calibration(evaluation, models, count, page);
+    ren__plot_calibration(evaluation, models, count, 0, page);
     ren__text_add(page, "</div>\n<div><h3>AUC</h3>\n");
     ren__plot_bars(evaluation, models, count, page);
     ren__text_add(page, "</div></div></details>\n");
@@ -197,7 +197,7 @@ void ren__add_weights(const ren__evaluation *evaluation, ren_text *page) {
     for (int32_t model = 0; model < count; model++)
         weighted += evaluation->model[model].weights.scans > 0;
     if (weighted == 0) return;
-    ren__text_add(page, "<section><h2>Weights of the regions</h2>\n<div class=\"plots\">\n");
+    ren__text_add(page, "<section><h2>Weights of the regions</h2>\n<div class=\"plots wide\">\n");
     for (int32_t model = 0; model < count; model++) {
         if (evaluation->model[model].weights.scans == 0) continue;
         ren__text_add(page, "<div><h3>");

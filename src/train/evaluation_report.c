@@ -10,6 +10,8 @@
 
 static const char style[] =
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:20px;margin:0 0 10px}\n"
+    ".plots.wide{grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr))}\n"
+    ".faint{opacity:.45}\n"
     ".plots h3{margin:0 0 4px}\n"
     ".plots>div{min-width:0}\n"
     ".plot{display:block;width:100%;max-width:460px;height:auto}\n"
@@ -25,6 +27,7 @@ static const char style[] =
     ".key{list-style:none;padding:0;margin:0 0 10px;display:flex;flex-wrap:wrap;gap:4px 22px}\n"
     ".key i{display:inline-block;width:14px;height:4px;border-radius:2px;margin:0 7px 3px 0;vertical-align:middle}\n"
     ".under{color:var(--soft);font-size:12px}\n"
+    "@media (max-width:640px){.plot.bars text{font-size:15px}}\n"
     ".findings{padding-left:20px;margin:0}.findings li{margin:0 0 6px}\n"
     ".reading dl{grid-template-columns:max-content 1fr;gap:6px 16px;margin:0}\n"
     "tr.first th,tr.first td{font-weight:650}\n"
@@ -74,9 +77,9 @@ static void add_verdict(const ren__evaluation *evaluation, ren_text *page) {
     if (isnan(found->estimate))
         ren__text_add(page, "<b>None.</b> The patients that both models have predicted are of one class.");
     else if (found->low > 0.0)
-        add_names(evaluation, "<b>", pair->a, " was better than ", pair->b, ".</b>", page);
+        add_names(evaluation, "<b>", pair->a, " had a higher AUC than ", pair->b, ".</b>", page);
     else if (found->high < 0.0)
-        add_names(evaluation, "<b>", pair->a, " was worse than ", pair->b, ".</b>", page);
+        add_names(evaluation, "<b>", pair->a, " had a lower AUC than ", pair->b, ".</b>", page);
     else
         add_names(evaluation, "<b>No difference was shown</b> between ", pair->a, " and ", pair->b,
                   ": the interval includes 0.", page);
@@ -115,7 +118,7 @@ static void add_primary(const ren__evaluation *evaluation, ren_text *page) {
                             "is confirmed.</p>\n");
         return;
     }
-    add_names(evaluation, "<dl><dt>Asked</dt><dd>Is the AUC of <b>", pair->a, "</b> another than that of <b>", pair->b,
+    add_names(evaluation, "<dl><dt>Asked</dt><dd>Does the AUC of <b>", pair->a, "</b> differ from that of <b>", pair->b,
               "</b>? Named before training, tested once.</dd>\n<dt>Answer</dt><dd>", page);
     add_verdict(evaluation, page);
     ren__text_add(page, "</dd>\n<dt>How sure</dt><dd>");
@@ -166,7 +169,7 @@ static void add_best(const ren__evaluation *evaluation, ren_text *page) {
     ren__add_fixed(page, evaluation->model[best].level[REN__UNIT_PATIENT].pooled.metrics.auc, 3);
     ren__text_add(page, " ");
     ren__add_interval(page, &evaluation->model[best].level[REN__UNIT_PATIENT].bootstrap, 3);
-    ren__text_add(page, ". The highest of many is too high by chance.</li>\n");
+    ren__text_add(page, ". The highest of many looks better than it is.</li>\n");
 }
 
 static void add_contrast_finding(const ren__evaluation *evaluation, ren_text *page) {
@@ -230,6 +233,7 @@ static int32_t plotted(const ren__evaluation *evaluation, int32_t models[REN__PL
 static void add_curves(const ren__evaluation *evaluation, ren_text *page) {
     int32_t models[REN__PLOT_SERIES];
     const int32_t count = plotted(evaluation, models);
+    const ren__study_config *config = evaluation->study->config;
 
     ren__text_add(page, "<section><h2>Discrimination and calibration</h2>\n<ul class=\"key\">");
     for (int32_t i = 0; i < count; i++) {
@@ -238,10 +242,10 @@ static void add_curves(const ren__evaluation *evaluation, ren_text *page) {
         ren__text_add(page, "</li>");
     }
     ren__text_add(page, "</ul>\n<div class=\"plots\"><div><h3>ROC</h3>\n");
-    ren__plot_roc(evaluation, models, count, page);
+    ren__plot_roc(evaluation, models, count, config->primary[0] >= 0, page);
     ren__text_add(page, "<p class=\"note\">Patients of all folds. The dot is where the thresholds chosen on validation "
                         "lead.</p></div>\n<div><h3>Calibration</h3>\n");
-    ren__plot_calibration(evaluation, models, count, page);
+    ren__plot_calibration(evaluation, models, count, config->primary[0] >= 0, page);
     ren__text_addf(page,
                    "<p class=\"note\">%d groups of equal size, by probability; on the dashed line probability is "
                    "frequency. A group has about %d patients: steps are coarse.</p></div></div></section>\n",
