@@ -29,7 +29,7 @@ typedef struct joint {
 
 /* log of the sum of exp; `which` is turned into shares of that sum. NaN counts as nothing. */
 static double normalise(double *which, int32_t count) {
-    double largest = -INFINITY, sum = 0.0;
+    double largest = -INFINITY, sum = 0.0; /* 1 at least: the largest is among what is summed */
 
     for (int32_t m = 0; m < count; m++)
         if (which[m] > largest) largest = which[m];
@@ -39,7 +39,7 @@ static double normalise(double *which, int32_t count) {
     }
     for (int32_t m = 0; m < count; m++)
         which[m] /= sum;
-    return largest + log(sum);
+    return largest + log(fmax(sum, 1.0));
 }
 
 /* The scan's loss at x; its weights and shares are kept. A scan that no member saw loses nothing. */

@@ -234,6 +234,21 @@ static const char params_ibsi[] =
     "ibsi: {aggregation: 2_5D_comb, rounding: true, outlierSigma: 3, binOrigin: minimum, gridAlignment: corner,\n"
     "  inPlane: true, maskThreshold: 0.5, ivhBinWidth: 2.5}\nfeatureClass: {ibsi_cm: }\n";
 
+static const char predictor_linear[] =
+    "{\"kind\": \"linear\", \"bias\": -0.25, \"features\": [{\"column\": \"c\", \"mean\": 1.5, \"scale\": 0.5, "
+    "\"weight\": 2.0}, {\"column\": \"a\", \"mean\": 0.0, \"scale\": 1e-3, \"weight\": -1.0}]}";
+static const char predictor_trees[] =
+    "{\"kind\": \"trees\", \"bias\": 0.5, \"average\": false, \"columns\": [\"a\", \"b\", \"d\"], \"trees\": ["
+    "[[0, 0.5, 1, 2, true, 10.0], [-1.0, 4.0], [2, -1.25, 3, 4, false, 6.0], [0, 7.0, 5, 6, true, 2.0], [0.5, 4.0], "
+    "[3.0, 1.5], [-2.5, 0.5]], [[0.25, 10.0]]]}";
+static const char predictor_forest[] =
+    "{\"kind\": \"trees\", \"bias\": 0.0, \"average\": true, \"columns\": [\"b\"], \"trees\": ["
+    "[[0, 0.5, 1, 2, true, 10.0], [0.125, 4.0], [1.0, 6.0]]]}";
+static const char predictor_xgboost[] =
+    "{\"learner\": {\"gradient_booster\": {\"model\": {\"trees\": [{\"left_children\": [1, -1, -1], "
+    "\"right_children\": [2, -1, -1], \"split_indices\": [3, 0, 0], \"split_conditions\": [5E-1, -1.5, 2], "
+    "\"default_left\": [1, 0, 0], \"sum_hessian\": [10, 4, 6]}]}}}, \"version\": [1, 7, 4]}";
+
 static ren_status add_texts(seed_list *list) {
     static const struct {
         const char *name, *text;
@@ -247,6 +262,10 @@ static ren_status add_texts(seed_list *list) {
         { "document/json", "{\"a\": [1, -2.5e-3, null, true, {\"b\": \"\\u00e9\\n\"}], \"c\": {}, \"d\": []}" },
         { "document/yaml", "a: 1\nb:\n- x\n- [1, 2.5, ~, 'q']\n- {k: v, \"w\": |\n    text\n  }\nc: >\n  folded\n" },
         { "document/block", "a:\n  b: true\n  c: .5\nd: |\n  two\n  lines\n# end\n" },
+        { "predictor/linear", predictor_linear },
+        { "predictor/trees", predictor_trees },
+        { "predictor/forest", predictor_forest },
+        { "predictor/xgboost", predictor_xgboost },
         { "radiomics/ones", "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1" },
         { "radiomics/text", "bytes decide parameters, sizes, grey values and labels; past them a generator goes on" },
         { "csv/plain", "patient,path,label\np1,a.nii.gz,0\np2,b.nii.gz,1\n" },

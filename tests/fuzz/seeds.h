@@ -8,7 +8,7 @@
 
 #include "ren.h"
 
-enum { SEEDS_MAX = 32, SEED_NAME = 64 };
+enum { SEEDS_MAX = 40, SEED_NAME = 64 };
 
 typedef struct seed {
     char name[SEED_NAME]; /* TARGET/NAME */

@@ -21,6 +21,7 @@ int fuzz_document(const uint8_t *data, size_t size);
 int fuzz_model(const uint8_t *data, size_t size);
 int fuzz_nifti(const uint8_t *data, size_t size);
 int fuzz_params(const uint8_t *data, size_t size);
+int fuzz_predictor(const uint8_t *data, size_t size);
 int fuzz_radiomics(const uint8_t *data, size_t size);
 int fuzz_safetensors(const uint8_t *data, size_t size);
 
@@ -158,6 +159,10 @@ static ren_status test_params(ren_context *context) {
     return run_target(context, "params/", fuzz_params);
 }
 
+static ren_status test_predictors(ren_context *context) {
+    return run_target(context, "predictor/", fuzz_predictor);
+}
+
 static ren_status test_label_maps(ren_context *context) {
     return run_target(context, "radiomics/", fuzz_radiomics);
 }
@@ -167,4 +172,5 @@ static ren_status test_models(ren_context *context) {
 }
 
 TEST_MAIN(CASE_ONCE(test_nifti), CASE_ONCE(test_safetensors), CASE_ONCE(test_documents), CASE_ONCE(test_tables),
-          CASE_ONCE(test_configurations), CASE_ONCE(test_params), CASE_ONCE(test_label_maps), CASE_ONCE(test_models))
+          CASE_ONCE(test_configurations), CASE_ONCE(test_params), CASE_ONCE(test_predictors),
+          CASE_ONCE(test_label_maps), CASE_ONCE(test_models))
