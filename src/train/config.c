@@ -52,12 +52,21 @@ int32_t ren__study_find_model(const ren__study_config *config, const char *name)
     return -1;
 }
 
+int32_t ren__study_predictor(const ren__study_config *config, int32_t gate, int32_t index) {
+    int32_t number = config->expert_count * config->region_count + config->baseline_count + index;
+
+    for (int32_t i = 0; i < gate; i++)
+        number += config->gate[i].predictor ? config->region_count : 0;
+    return number;
+}
+
 int32_t ren__study_first_mixture(const ren__study_config *config) {
-    return config->expert_count * config->region_count + config->baseline_count;
+    return ren__study_predictor(config, config->gate_count, 0);
 }
 
 const char *ren__study_model_kind(const ren__study_model *model) {
     if (model->mixture >= 0) return "mixture";
+    if (model->gate >= 0) return "radiomics";
     return model->region == REN_REGION_LUNGS ? "baseline" : "expert";
 }
 
@@ -296,6 +305,7 @@ ren_status ren__study_config_resolve(ren_context *context, const json_t *tree, c
     REN_CALLOC(config, 1);
     config->context = ren__context_retain(context);
     config->primary[0] = config->primary[1] = -1;
+    config->folder = folder;
     config->tree = json_object();
     REN_TRY(ren__json_checked(config->tree));
     REN_TRY(check_top(tree));
@@ -308,6 +318,7 @@ ren_status ren__study_config_resolve(ren_context *context, const json_t *tree, c
     REN_TRY(ren__config_gates(config, tree));
     REN_TRY(ren__config_mixtures(config, tree));
     REN_TRY(ren__config_compare(config, tree));
+    config->folder = NULL;
     *out = config;
     config = NULL;
 out:
@@ -321,6 +332,8 @@ void ren__study_config_free(ren__study_config *config) {
 
     for (int32_t i = 0; config->expert && i < config->expert_count + config->baseline_count; i++)
         ren__expert_entry_end(&config->expert[i]);
+    for (int32_t i = 0; config->mixture && i < config->mixture_count; i++)
+        ren__expert_entry_end(&config->mixture[i].network);
     ren__free(config->expert);
     ren__free(config->gate);
     ren__free(config->mixture);

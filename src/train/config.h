@@ -51,6 +51,7 @@ typedef struct ren__study_model {
 typedef struct ren__study_config {
     ren_context *context; /* held */
     json_t *tree;         /* resolved; strings below belong to it */
+    const char *folder;   /* what relative paths start from; NULL once the configuration is read */
     const char *study;
     uint64_t seed;
     const char *root, *table; /* root from the file system's root on; table below it */
@@ -81,6 +82,8 @@ void ren__study_config_free(ren__study_config *config);
 int32_t ren__study_find_model(const ren__study_config *config, const char *name);
 /* Number of the first mixture: how many models there are before it. */
 int32_t ren__study_first_mixture(const ren__study_config *config);
+/* Number of a radiomics gate's predictor for the study's region number `index`. */
+int32_t ren__study_predictor(const ren__study_config *config, int32_t gate, int32_t index);
 /* "expert", "baseline", "radiomics" (a regional predictor) or "mixture". */
 const char *ren__study_model_kind(const ren__study_model *model);
 
@@ -95,6 +98,18 @@ ren_status ren__config_baselines(ren__study_config *config, const json_t *tree) 
 ren_status ren__config_gates(ren__study_config *config, const json_t *tree) REN_CHECKED;
 ren_status ren__config_mixtures(ren__study_config *config, const json_t *tree) REN_CHECKED;
 ren_status ren__config_compare(ren__study_config *config, const json_t *tree) REN_CHECKED;
+/* Reads entry `index` of a list into the configuration, and appends it in full to `list`. */
+typedef ren_status (*ren__entry_reader)(ren__study_config *config, const json_t *entry, const char *where,
+                                        int32_t index, json_t *list);
+/* The entries under `key`, one by one; the caller has made room for `*count`, which says how many have been begun. */
+ren_status ren__config_entries(ren__study_config *config, const json_t *given, const char *key,
+                               ren__entry_reader read_entry, int32_t *count) REN_CHECKED;
+/* What is fitted, under `key`: one of `kinds` (two and NULL; the first is the default) by its name, or a map with it
+ * and its settings. `*resolved` is the map in full, the caller's. */
+ren_status ren__config_fit(const json_t *entry, const char *where, const char *key, const char *const *kinds,
+                           const char **kind, ren__fit_settings *settings, json_t **resolved) REN_CHECKED;
+/* Refuses a name that an expert, a baseline or a mixture has already. */
+ren_status ren__config_unique(const ren__study_config *config, const char *name, const char *where) REN_CHECKED;
 /* A list of maps under `key`, at most REN__ENTRIES_MAX; NULL where the key is not there. */
 ren_status ren__config_list(const json_t *tree, const char *key, const json_t **list) REN_CHECKED;
 /* The entry's name: letters, digits, - and _; it becomes part of file names. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sections of a configuration that name models: experts, gates, mixtures, comparisons. */
+/* The sections of a configuration that name models: experts, baselines, comparisons; and the list of all models. */
 #include <stdio.h>
 #include <string.h>
 
 #include "format/names.h"
-#include "moe/moe.h"
 #include "train/config.h"
 #include "train/study_files.h"
 
@@ -15,13 +14,8 @@ static const char *place(char where[WHERE], const char *key, int32_t index) {
     return where;
 }
 
-/* Reads entry `index` of a list into the configuration, and appends it in full to `list`. */
-typedef ren_status (*entry_reader)(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
-                                   json_t *list);
-
-/* The entries under `key`, one by one; the caller has made room for `*count`, which says how many have been begun. */
-static ren_status read_entries(ren__study_config *config, const json_t *given, const char *key, entry_reader read_entry,
-                               int32_t *count) {
+ren_status ren__config_entries(ren__study_config *config, const json_t *given, const char *key,
+                               ren__entry_reader read_entry, int32_t *count) {
     json_t *list = json_array();
     char where[WHERE];
     ren_status st = ren__json_set(config->tree, key, list);
@@ -35,7 +29,7 @@ static ren_status read_entries(ren__study_config *config, const json_t *given, c
 
 /* ------------------------------------------------------------------------------------------------------ experts */
 
-static ren_status unique_name(const ren__study_config *config, const char *name, const char *where) {
+ren_status ren__config_unique(const ren__study_config *config, const char *name, const char *where) {
     int taken = 0;
 
     for (int32_t i = 0; i < config->expert_count + config->baseline_count; i++)
@@ -53,7 +47,7 @@ static ren_status read_network(ren__study_config *config, const json_t *entry, c
     ren_status st = REN_OK;
 
     REN_TRY(ren__config_name(entry, where, &name));
-    REN_TRY(unique_name(config, name, where));
+    REN_TRY(ren__config_unique(config, name, where));
     REN_TRY(ren__expert_entry_read(config->context, entry, &config->preset, where, expert));
     expert->name = name;
     REN_TRY(ren__json_append(list, ren__expert_entry_json(expert)));
@@ -82,7 +76,7 @@ ren_status ren__config_experts(ren__study_config *config, const json_t *tree) {
     if (json_array_size(given) == 0)
         REN_FAIL(REN_E_FORMAT, "\"experts\" is missing: at least one, as in - {name: cnn, arch: cnn}");
     REN_CALLOC(config->expert, json_array_size(given) + json_array_size(baselines));
-    REN_TRY(read_entries(config, given, "experts", read_expert, &config->expert_count));
+    REN_TRY(ren__config_entries(config, given, "experts", read_expert, &config->expert_count));
 out:
     return st;
 }
@@ -92,127 +86,7 @@ ren_status ren__config_baselines(ren__study_config *config, const json_t *tree) 
     ren_status st = REN_OK;
 
     REN_TRY(ren__config_list(tree, "baselines", &given));
-    REN_TRY(read_entries(config, given, "baselines", read_baseline, &config->baseline_count));
-out:
-    return st;
-}
-
-/* -------------------------------------------------------------------------------------------------------- gates */
-
-static ren_status read_source(const json_t *entry, const char *where, const char **source) {
-    static const char *const known[] = { "uniform", "validation_auc", "validation_accuracy", "inverse_loss", NULL };
-    static const char *const later[] = { "radiomics", "features", "learned", NULL };
-    char quoted[REN__QUOTE_SIZE];
-    const char *name = NULL;
-    const ren_status st = ren__get_string(entry, "source", where, &name);
-
-    if (st != REN_OK) return st;
-    if (!name) return ren__error(REN_E_FORMAT, "%s: \"source\" is missing: where the weights come from", where);
-    for (size_t i = 0; known[i]; i++) {
-        if (strcmp(name, known[i]) != 0) continue;
-        *source = known[i];
-        return REN_OK;
-    }
-    for (size_t i = 0; later[i]; i++)
-        if (strcmp(name, later[i]) == 0)
-            return ren__error(REN_E_UNSUPPORTED, "%s: \"source\": %s is not in this version of libren (%s)", where,
-                              name, ren_version());
-    return ren__error(REN_E_FORMAT,
-                      "%s: \"source\" is \"%s\", must be uniform, validation_auc, validation_accuracy or inverse_loss",
-                      where, ren__quote(name, quoted, sizeof quoted));
-}
-
-static ren_status read_gate(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
-                            json_t *list) {
-    static const char *const known[] = { "name", "source", "normalisation", NULL };
-    static const char *const later[] = { "predictor", "params", "mode", "of", "temperature", NULL };
-    ren__gate_entry *gate = &config->gate[index];
-    const char *name, *normalisation = "sum";
-    ren_status st = REN_OK;
-
-    REN_TRY(ren__config_name(entry, where, &name));
-    for (int32_t i = 0; i < index; i++)
-        if (strcmp(config->gate[i].name, name) == 0)
-            REN_FAIL(REN_E_FORMAT, "%s: another gate is called \"%s\" too", where, name);
-    REN_TRY(read_source(entry, where, &gate->source));
-    REN_TRY(ren__config_later(entry, where, later));
-    REN_TRY(ren__check_keys(entry, where, known));
-    REN_TRY(ren__get_string(entry, "normalisation", where, &normalisation));
-    if (strcmp(normalisation, "hierarchical") == 0)
-        gate->normalisation = REN_GATE_HIERARCHICAL;
-    else if (strcmp(normalisation, "sum") == 0)
-        gate->normalisation = REN_GATE_SUM;
-    else
-        REN_FAIL(REN_E_FORMAT, "%s: \"normalisation\" must be sum or hierarchical", where);
-    REN_TRY(ren__json_append(
-        list, json_pack("{s:s, s:s, s:s}", "name", name, "source", gate->source, "normalisation", normalisation)));
-    gate->name = json_string_value(json_object_get(json_array_get(list, (size_t)index), "name"));
-out:
-    return st;
-}
-
-ren_status ren__config_gates(ren__study_config *config, const json_t *tree) {
-    ren_context *context = config->context;
-    const json_t *given;
-    ren_status st = REN_OK;
-
-    REN_TRY(ren__config_list(tree, "gates", &given));
-    REN_CALLOC(config->gate, json_array_size(given));
-    REN_TRY(read_entries(config, given, "gates", read_gate, &config->gate_count));
-out:
-    return st;
-}
-
-/* ----------------------------------------------------------------------------------------------------- mixtures */
-
-static ren_status find_part(const json_t *entry, const char *where, const char *key, const char **name) {
-    *name = NULL;
-    const ren_status st = ren__get_string(entry, key, where, name);
-
-    if (st != REN_OK) return st;
-    return *name ? REN_OK : ren__error(REN_E_FORMAT, "%s: \"%s\" is missing", where, key);
-}
-
-static ren_status read_mixture(ren__study_config *config, const json_t *entry, const char *where, int32_t index,
-                               json_t *list) {
-    static const char *const known[] = { "name", "experts", "gate", NULL };
-    static const char *const later[] = { "arch", "mode", "epochs", "stacking", NULL };
-    ren__mixture_entry *mixture = &config->mixture[index];
-    const char *name, *experts, *gate;
-    char quoted[REN__QUOTE_SIZE];
-    ren_status st = REN_OK;
-
-    REN_TRY(ren__config_name(entry, where, &name));
-    REN_TRY(unique_name(config, name, where));
-    REN_TRY(ren__config_later(entry, where, later));
-    REN_TRY(ren__check_keys(entry, where, known));
-    REN_TRY(find_part(entry, where, "experts", &experts));
-    REN_TRY(find_part(entry, where, "gate", &gate));
-    mixture->expert = mixture->gate = -1;
-    for (int32_t i = 0; i < config->expert_count; i++)
-        if (strcmp(config->expert[i].name, experts) == 0) mixture->expert = i;
-    for (int32_t i = 0; i < config->gate_count; i++)
-        if (strcmp(config->gate[i].name, gate) == 0) mixture->gate = i;
-    if (mixture->expert < 0)
-        REN_FAIL(REN_E_FORMAT, "%s: \"experts\": no entry of experts is called \"%s\"", where,
-                 ren__quote(experts, quoted, sizeof quoted));
-    if (mixture->gate < 0)
-        REN_FAIL(REN_E_FORMAT, "%s: \"gate\": no entry of gates is called \"%s\"", where,
-                 ren__quote(gate, quoted, sizeof quoted));
-    REN_TRY(ren__json_append(list, json_pack("{s:s, s:s, s:s}", "name", name, "experts", experts, "gate", gate)));
-    mixture->name = json_string_value(json_object_get(json_array_get(list, (size_t)index), "name"));
-out:
-    return st;
-}
-
-ren_status ren__config_mixtures(ren__study_config *config, const json_t *tree) {
-    ren_context *context = config->context;
-    const json_t *given;
-    ren_status st = REN_OK;
-
-    REN_TRY(ren__config_list(tree, "mixtures", &given));
-    REN_CALLOC(config->mixture, json_array_size(given));
-    REN_TRY(read_entries(config, given, "mixtures", read_mixture, &config->mixture_count));
+    REN_TRY(ren__config_entries(config, given, "baselines", read_baseline, &config->baseline_count));
 out:
     return st;
 }
@@ -237,6 +111,14 @@ static ren_status list_models(ren__study_config *config) {
         ren__study_model *model = &config->model[config->model_count++];
         *model = (ren__study_model){ .mixture = -1, .gate = -1, .expert = expert, .region = REN_REGION_LUNGS };
         snprintf(model->name, sizeof model->name, "%s", config->expert[expert].name);
+    }
+    for (int32_t gate = 0; gate < config->gate_count; gate++) {
+        for (int32_t i = 0; config->gate[gate].predictor && i < config->region_count; i++) {
+            ren__study_model *model = &config->model[config->model_count++];
+            *model = (ren__study_model){ .mixture = -1, .gate = gate, .expert = -1, .region = config->region[i] };
+            snprintf(model->name, sizeof model->name, "%s.%s", config->gate[gate].name,
+                     ren_region_name(config->region[i]));
+        }
     }
     for (int32_t i = 0; i < config->mixture_count; i++) {
         ren__study_model *model = &config->model[config->model_count++];

@@ -7,14 +7,14 @@
 
 #include "base/random.h"
 #include "moe/moe.h"
+#include "train/jobs.h"
 #include "train/metrics.h"
-#include "train/study.h"
 #include "train/study_files.h"
 #include "train/trainer_handle.h"
 
-#define DONE_FILE       "done.json"
-#define MODEL_FILE      "model.safetensors"
-#define VALIDATION_FILE "validation.csv"
+#define DONE_FILE       REN__DONE_FILE
+#define MODEL_FILE      REN__MODEL_FILE
+#define VALIDATION_FILE REN__VALIDATION_FILE
 
 char *ren__job_path(const ren_study *study, const ren__job *job, const char *file) {
     return ren__path_join(study->context, study->folder, "jobs/%s%s%s", job->id, file[0] ? "/" : "", file);
@@ -30,7 +30,8 @@ int ren__job_done(const ren_study *study, const ren__job *job) {
 
 const ren__job *ren__job_find(const ren_study *study, int32_t fold, int32_t model) {
     for (int32_t i = 0; i < study->job_count; i++)
-        if (study->job[i].fold == fold && study->job[i].model == model) return &study->job[i];
+        if (study->job[i].kind == REN__JOB_MODEL && study->job[i].fold == fold && study->job[i].model == model)
+            return &study->job[i];
     return NULL;
 }
 
@@ -58,6 +59,30 @@ ren_status ren__job_number(const json_t *done, const ren__job *job, const char *
                           job->id, group, key);
     *value = json_number_value(number);
     return REN_OK;
+}
+
+ren_status ren__job_heading(const ren_study *study, const ren__job *job, json_t **out) {
+    json_t *heading = json_pack("{s:s, s:s}", "library", ren_version(), "job", job->id), *needs = NULL;
+    ren_status st = REN_OK;
+
+    REN_TRY(ren__json_checked(heading));
+    if (job->fold >= 0) REN_TRY(ren__json_set(heading, "fold", json_integer(job->fold)));
+    REN_TRY(ren__job_needs_json(study, job, &needs));
+    REN_TRY(ren__json_set(heading, "needs", needs));
+    *out = heading;
+    heading = NULL;
+out:
+    json_decref(heading);
+    return st;
+}
+
+ren_status ren__job_store(ren_study *study, const ren__job *job, json_t *done) {
+    char *path = ren__job_path(study, job, DONE_FILE);
+    const ren_status st = path ? ren__json_file_write(study->context, path, done) : ren__out_of_memory();
+
+    if (st == REN_OK) ren__log_append(study->log, "%s done", job->id);
+    ren__free(path);
+    return st;
 }
 
 /* --------------------------------------------------------------------------------------------------- validation */
@@ -139,21 +164,21 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------ experts */
 
-/* A seed of its own for every job, whatever other jobs there are: FNV-1a of the ID, through Philox. */
-static uint64_t job_seed(uint64_t seed, const char *id) {
+/* FNV-1a of the ID, through Philox. */
+uint64_t ren__job_seed(const ren_study *study, const ren__job *job) {
+    const uint64_t seed = study->config->seed;
     const uint32_t key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
     uint64_t hash = 0xCBF29CE484222325u;
     uint32_t out[4];
 
-    for (; *id; id++)
+    for (const char *id = job->id; *id; id++)
         hash = (hash ^ (unsigned char)*id) * 0x100000001B3u;
     const uint32_t counter[4] = { (uint32_t)hash, (uint32_t)(hash >> 32), 0, 0x4A4F4253u };
     ren__philox(counter, key, out);
     return (uint64_t)out[1] << 32 | out[0];
 }
 
-/* What the training record says of the study. */
-static json_t *job_origin(const ren_study *study, const ren__job *job) {
+json_t *ren__job_origin(const ren_study *study, const ren__job *job) {
     const ren__study_config *config = study->config;
 
     return json_pack("{s:s, s:s, s:I, s:i, s:i, s:s}", "study", config->study, "job", job->id, "seed",
@@ -216,14 +241,14 @@ static void stage_part(ren__run *run, double begin, double end) {
     run->stage_end = end;
 }
 
-/* The scans of one of the fold's sets, in the data set's order, which is the table's; ren__free ends the list. */
-static ren_status list_scans(const ren_study *study, int32_t fold, enum ren__set set, int32_t **scans, int32_t *count) {
+ren_status ren__job_scans(const ren_study *study, const ren__job *job, enum ren__set set, int32_t **scans,
+                          int32_t *count) {
     ren_context *context = study->context;
     const ren__cohort *cohort = study->cohort;
     ren_status st = REN_OK;
 
     REN_CALLOC(*scans, (size_t)cohort->count);
-    *count = ren__split_scans(study->split, cohort->patient, cohort->count, fold, set, *scans);
+    *count = ren__split_scans(study->split, cohort->patient, cohort->count, job->fold, set, *scans);
 out:
     return st;
 }
@@ -232,13 +257,13 @@ static ren_status run_expert(ren_study *study, const ren__job *job, ren__run *ru
     const ren__study_model *model = &study->config->model[job->model];
     ren_trainer *trainer = NULL;
     int32_t *training = NULL, *validation = NULL, training_count, validation_count;
-    json_t *origin = job_origin(study, job);
+    json_t *origin = ren__job_origin(study, job);
     char *folder = ren__job_path(study, job, "");
     ren_status st = folder ? ren__json_checked(origin) : ren__out_of_memory();
 
     if (st != REN_OK) goto out;
-    REN_TRY(list_scans(study, job->fold, REN__SET_TRAINING, &training, &training_count));
-    REN_TRY(list_scans(study, job->fold, REN__SET_VALIDATION, &validation, &validation_count));
+    REN_TRY(ren__job_scans(study, job, REN__SET_TRAINING, &training, &training_count));
+    REN_TRY(ren__job_scans(study, job, REN__SET_VALIDATION, &validation, &validation_count));
     const ren__trainer_parts parts = { .entry = &study->config->expert[model->expert],
                                        .dataset = study->dataset,
                                        .region = model->region,
@@ -246,7 +271,7 @@ static ren_status run_expert(ren_study *study, const ren__job *job, ren__run *ru
                                        .validation = validation,
                                        .training_count = (size_t)training_count,
                                        .validation_count = (size_t)validation_count,
-                                       .seed = job_seed(study->config->seed, job->id),
+                                       .seed = ren__job_seed(study, job),
                                        .folder = folder,
                                        .origin = origin };
     REN_TRY(ren__trainer_make(study->context, &parts, &trainer));
@@ -265,14 +290,41 @@ out:
 
 /* --------------------------------------------------------------------------------------------------- any job */
 
+/* Everything that the job needs, before it begins. */
+static ren_status check_needs(const ren_study *study, const ren__job *job) {
+    const ren__job *need;
+
+    for (int32_t i = 0; (need = ren__job_need(study, job, i)); i++)
+        if (!ren__job_done(study, need))
+            return ren__error(REN_E_STATE, "%s needs the job %s, which is not done: run it first", job->id, need->id);
+    return REN_OK;
+}
+
+static ren_status run_model(ren_study *study, const ren__job *job, ren__run *run) {
+    const ren__study_model *model = &study->config->model[job->model];
+
+    if (model->gate >= 0) return ren__predictor_run(study, job, run);
+    if (model->mixture < 0) return run_expert(study, job, run);
+    if (study->config->mixture[model->mixture].network.net)
+        return ren__error(REN_E_UNSUPPORTED,
+                          "mixtures that are one network cannot be trained by this version of libren (%s)",
+                          ren_version());
+    return ren__ensemble_run(study, job, run);
+}
+
 static ren_status run_locked(ren_study *study, const ren__job *job, ren__run *run) {
     ren_status st = REN_OK;
 
     if (ren__job_done(study, job)) return REN_OK; /* another process was faster */
     ren__log_append(study->log, "%s begins", job->id);
-    st = study->config->model[job->model].mixture < 0 ? run_expert(study, job, run) : ren__ensemble_run(study, job);
+    if (job->kind == REN__JOB_TABLE)
+        st = ren__table_run(study, job, run);
+    else if (job->kind == REN__JOB_FEATURES)
+        st = ren__features_run(study, job, run);
+    else
+        st = run_model(study, job, run);
     if (st != REN_OK) return ren__error_context(st, "%s", job->id);
-    return ren__study_gather(study, job->model, 1);
+    return job->kind == REN__JOB_MODEL ? ren__study_gather(study, job->model, 1) : REN_OK;
 }
 
 ren_status ren__job_run(ren_study *study, const ren__job *job, ren__run *run) {
@@ -280,7 +332,8 @@ ren_status ren__job_run(ren_study *study, const ren__job *job, ren__run *run) {
     int lock = -1;
     ren_status st = REN_OK;
 
-    if (ren__job_done(study, job)) return ren__study_gather(study, job->model, 0);
+    if (ren__job_done(study, job)) return job->model >= 0 ? ren__study_gather(study, job->model, 0) : REN_OK;
+    REN_TRY(check_needs(study, job));
     REN_TRY(ren__study_need_data(study));
     folder = ren__job_path(study, job, "");
     if (!folder) return ren__out_of_memory();

@@ -5,9 +5,10 @@
  * The configuration (ren__mixture_entry of train/config.h) has read them: `network` is the network with the settings of
  * its training, `input_size`, `n_experts` and `weight_mode` (of gating_* and moe_swin_unetr) or `feature_size` (of
  * general_moe) among the network's own.
- *     gating_*, moe_swin_unetr   `gate` is the gate whose base weights (ren__study_gate_base of train/study.h) the
- * network begins with, `expert` is -1. Trained on whole images with their lobe map. general_moe                `expert`
- * is the entry whose trained experts of the fold are frozen and joined, `gate` is -1.
+ *
+ * - gating_*, moe_swin_unetr: `gate` is the gate whose base weights (ren__study_gate_base of train/study.h) the network
+ *   begins with, `expert` is -1. Trained on whole images with their lobe map.
+ * - general_moe: `expert` is the entry whose trained experts of the fold are frozen and joined, `gate` is -1.
  */
 #ifndef REN_TRAIN_MIXTURE_NETWORK_H
 #define REN_TRAIN_MIXTURE_NETWORK_H

@@ -1,31 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, loading and running studies. */
-#include "train/study.h"
+#include "train/jobs.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "train/study_files.h"
 
 /* ------------------------------------------------------------------------------------------------------- making */
-
-static ren_status list_jobs(ren_study *study) {
-    ren_context *context = study->context;
-    const ren__study_config *config = study->config;
-    ren_status st = REN_OK;
-
-    REN_CALLOC(study->job, (size_t)(config->run_count * config->model_count));
-    for (int32_t i = 0; i < config->run_count; i++) {
-        for (int32_t model = 0; model < config->model_count; model++) {
-            ren__job *job = &study->job[study->job_count++];
-            job->fold = config->run[i];
-            job->model = model;
-            snprintf(job->id, sizeof job->id, "fold%d.%s", (int)job->fold, config->model[model].name);
-        }
-    }
-out:
-    return st;
-}
 
 /* Takes over `config`, whatever happens. */
 static ren_status create(ren_context *context, const char *folder, ren__study_config *config, ren_study **out) {
@@ -43,7 +24,7 @@ static ren_status create(ren_context *context, const char *folder, ren__study_co
         st = ren__out_of_memory();
         goto out;
     }
-    REN_TRY(list_jobs(study));
+    REN_TRY(ren__jobs_list(study));
     *out = study;
     study = NULL;
 out:
@@ -180,6 +161,23 @@ out:
     return st;
 }
 
+/* What shall be fitted can be fitted here: better known now than when days of training are done. */
+static ren_status check_fits(const ren__study_config *config) {
+    ren_status st = REN_OK;
+
+    for (int32_t i = 0; i < config->gate_count && st == REN_OK; i++)
+        if (config->gate[i].predictor) {
+            st = ren__fit_available(config->gate[i].predictor);
+            if (st != REN_OK) st = ren__error_context(st, "gates[%d]", (int)i);
+        }
+    for (int32_t i = 0; i < config->mixture_count && st == REN_OK; i++)
+        if (config->mixture[i].stacking) {
+            st = ren__fit_available(config->mixture[i].stacking);
+            if (st != REN_OK) st = ren__error_context(st, "mixtures[%d]", (int)i);
+        }
+    return st;
+}
+
 ren_status ren_study_open(ren_context *context, const char *config_path, const char *run_folder, int32_t resume,
                           ren_study **out) {
     ren__study_config *config = NULL;
@@ -194,6 +192,7 @@ ren_status ren_study_open(ren_context *context, const char *config_path, const c
     ren_status st = ren__run_begin(&run, context, NULL);
     if (st != REN_OK) goto out;
     REN_TRY(ren__study_config_read(context, config_path, &config));
+    REN_TRY(check_fits(config));
     REN_TRY(ren__folder_make(run_folder));
     st = create(context, run_folder, config, &study);
     config = NULL;
@@ -251,6 +250,16 @@ const char *ren_study_job_id(const ren_study *study, int32_t index) {
 
 int32_t ren_study_job_done(const ren_study *study, int32_t index) {
     return study && index >= 0 && index < study->job_count && ren__job_done(study, &study->job[index]);
+}
+
+int32_t ren_study_job_stage(const ren_study *study, int32_t index) {
+    return study && index >= 0 && index < study->job_count ? study->job[index].stage : -1;
+}
+
+int32_t ren_study_job_need(const ren_study *study, int32_t index, int32_t need) {
+    if (!study || index < 0 || index >= study->job_count || need < 0) return -1;
+    const ren__job *found = ren__job_need(study, &study->job[index], need);
+    return found ? (int32_t)(found - study->job) : -1;
 }
 
 /* Gives the frame's progress the job's name. */

@@ -90,11 +90,8 @@ ren_status ren__study_gate_base(const ren_study *study, int32_t fold, int32_t ga
                                 const char *needed_by, double base[REN_REGION_COUNT]) REN_CHECKED;
 
 /* ensemble.c */
-/* Fits a mixture's gate to the fold's finished experts. */
-ren_status ren__ensemble_run(ren_study *study, const ren__job *job) REN_CHECKED;
-/* What a gate makes of the regions' probabilities (NaN: did not run). */
-ren_status ren__ensemble_combine(const ren_gate *gate, const double probability[REN_REGION_COUNT],
-                                 ren__prediction *out) REN_CHECKED;
+/* Fits a mixture's gate, or the predictor that stacks, to the fold's finished experts. */
+ren_status ren__ensemble_run(ren_study *study, const ren__job *job, ren__run *run) REN_CHECKED;
 /* models/NAME.safetensors: the mixture of the fold with the best validation AUC (of equals the first). */
 ren_status ren__ensemble_write_model(ren_study *study, int32_t model, const char *path) REN_CHECKED;
 

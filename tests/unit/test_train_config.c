@@ -179,15 +179,8 @@ static ren_status test_unknown_keys(ren_context *context) {
 
 static ren_status test_what_later_versions_have(ren_context *context) {
     static const mistake mistakes[] = {
-        { HEAD "experts:\n- {name: m, arch: general_moe}\n", REN_E_FORMAT, "experts[0]: \"arch\": general_moe" },
-        { HEAD "experts:\n- {name: m, arch: gating_vit}\n", REN_E_FORMAT, "experts[0]: \"arch\": gating_vit" },
-        { BODY "baselines:\n- {name: m, arch: moe_swin_unetr}\n", REN_E_FORMAT, "baselines[0]: \"arch\"" },
-        { HEAD EXPERT "gates:\n- {name: g, source: radiomics}\n", REN_E_UNSUPPORTED,
-          "gates[0]: \"source\": radiomics" },
-        { HEAD EXPERT "gates:\n- {name: g, source: features}\n", REN_E_UNSUPPORTED, "features" },
-        { HEAD EXPERT "gates:\n- {name: g, source: uniform, mode: dynamic}\n", REN_E_UNSUPPORTED,
-          "gates[0]: \"mode\"" },
-        { HEAD EXPERT "mixtures:\n- {name: m, arch: gating_vit}\n", REN_E_UNSUPPORTED, "mixtures[0]: \"arch\"" },
+        { HEAD "experts:\n- {name: m, arch: region_expert}\n", REN_E_UNSUPPORTED,
+          "experts[0]: \"arch\": region_expert" },
         { BODY "stages: []\n", REN_E_UNSUPPORTED, "\"stages\"" },
         { "study: s\ndata: {modalities: {}}\n", REN_E_UNSUPPORTED, "data: \"modalities\"" },
     };
