@@ -83,7 +83,8 @@ enum ren__ablation_kind {
     REN__LOBES_ALONE,        /* the lungs' experts are left out */
     REN__LUNGS_ALONE,        /* the lobes' experts are left out */
     REN__UNIFORM_WEIGHTS,    /* all experts weigh alike */
-    REN__VALIDATION_WEIGHTS, /* weights from the experts' validation AUC: without radiomics, or without features */
+    REN__VALIDATION_WEIGHTS, /* weights in proportion to the experts' validation AUC: what a gate that reads
+                              * radiomics or features stands against */
     REN__STEADY_WEIGHTS,     /* for every scan the mean weights of the fold's validation scans */
     REN__BEST_EXPERT,        /* the one expert with the highest validation AUC of the fold */
     REN__ABLATION_KINDS

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "moe/gate.h"
 #include "train/evaluate.h"
 
 enum { MOST_ABLATIONS = REN_REGION_COUNT + REN__ABLATION_KINDS }; /* of one mixture */
@@ -208,16 +209,22 @@ out:
     return st;
 }
 
+/* Not 0 where the gate is already what an ablation would put in its place. */
+static int gives(const parts *of, const char *source) {
+    const ren__gate_entry *gate = of->gate;
+
+    return gate && strcmp(gate->source, source) == 0 && gate->mode == REN__GATE_FIXED &&
+           (gate->of < 0 || gate->of == of->evaluation->study->config->model[of->model].expert);
+}
+
 /* What can be asked of this mixture; `list` has room for MOST_ABLATIONS. */
 static int32_t plan(const parts *of, ren__ablation *list) {
     const ren__model_weights *weights = &of->evaluation->model[of->model].weights;
     const int both = of->member[REN_REGION_LUL] >= 0 && of->member[REN_REGION_LEFT_LUNG] >= 0;
-    const char *source = of->gate ? of->gate->source : "";
-    const int reads = strcmp(source, "radiomics") == 0 || strcmp(source, "features") == 0;
     const int wanted[REN__ABLATION_KINDS] = { [REN__LOBES_ALONE] = of->weighted && both,
                                               [REN__LUNGS_ALONE] = of->weighted && both,
-                                              [REN__UNIFORM_WEIGHTS] = strcmp(source, "uniform") != 0,
-                                              [REN__VALIDATION_WEIGHTS] = reads,
+                                              [REN__UNIFORM_WEIGHTS] = !gives(of, "uniform"),
+                                              [REN__VALIDATION_WEIGHTS] = !gives(of, "validation_auc"),
                                               [REN__STEADY_WEIGHTS] = of->weighted && weights->varies,
                                               [REN__BEST_EXPERT] = 1 };
     int32_t count = 0;
@@ -289,10 +296,15 @@ const char *ren__ablation_name(enum ren__ablation_kind kind) {
     return names[kind];
 }
 
+static int reads_the_scan(const ren__gate_entry *gate) {
+    return gate && (strcmp(gate->source, "radiomics") == 0 || strcmp(gate->source, "features") == 0);
+}
+
 void ren__ablation_title(const ren__evaluation *evaluation, const ren__ablation *ablation, ren_text *text) {
     static const char *const titles[REN__ABLATION_KINDS] = { [REN__LOBES_ALONE] = "lobes alone",
                                                              [REN__LUNGS_ALONE] = "lungs alone",
                                                              [REN__UNIFORM_WEIGHTS] = "equal weights",
+                                                             [REN__VALIDATION_WEIGHTS] = "weights from validation AUC",
                                                              [REN__STEADY_WEIGHTS] = "one set of weights for all scans",
                                                              [REN__BEST_EXPERT] = "best single expert" };
     static const char *const regions[REN_REGION_COUNT] = { "LUL", "LLL",           "RUL",           "RML",
@@ -301,8 +313,8 @@ void ren__ablation_title(const ren__evaluation *evaluation, const ren__ablation 
 
     if (ablation->kind == REN__WITHOUT_REGION)
         ren__text_addf(text, "without %s", regions[ablation->region]);
-    else if (ablation->kind == REN__VALIDATION_WEIGHTS)
-        ren__text_addf(text, "without %s", gate ? gate->source : "its gate");
+    else if (ablation->kind == REN__VALIDATION_WEIGHTS && reads_the_scan(gate))
+        ren__text_addf(text, "without %s", gate->source);
     else
         ren__text_add(text, titles[ablation->kind]);
 }

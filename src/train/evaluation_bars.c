@@ -106,16 +106,20 @@ void ren__plot_bars(const ren__evaluation *evaluation, const int32_t *models, in
 
 /* ------------------------------------------------------------------------------------------------------ weights */
 
-/* The end of the scale: the next fifth above everything that is drawn. */
+/* The end of the scale, above everything that is drawn: one whose fifths are round numbers. */
 static double weight_scale(const ren__evaluation *evaluation, const ren__model_weights *of) {
+    static const double scales[] = { 0.1, 0.2, 0.25, 0.5, 1.0 };
     double most = 0.0;
+    size_t scale = 0;
 
     for (int32_t region = 0; region < REN_REGION_COUNT; region++) {
         most = fmax(most, fmax(of->mean[region], of->varies ? of->high[region] : 0.0));
         for (int32_t i = 0; i < evaluation->study->config->run_count; i++)
             if (!isnan(of->fold[i][region])) most = fmax(most, of->fold[i][region]);
     }
-    return fmin(1.0, ceil(most * 5.0 - 1e-9) / 5.0);
+    while (scale < sizeof scales / sizeof *scales - 1 && most > scales[scale])
+        scale++;
+    return scales[scale];
 }
 
 void ren__plot_weights(const ren__evaluation *evaluation, int32_t model, ren_text *text) {

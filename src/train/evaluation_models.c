@@ -126,12 +126,11 @@ static void add_rows(const ren__evaluation *evaluation, enum table table, ren_te
 }
 
 static void add_metrics(const ren__evaluation *evaluation, enum table table, ren_text *page) {
-    static const char *const patient[] = { "Model",      "#Patients", "#AUC",   "#95 % interval", "#over folds",
-                                           "#Av. prec.", "#Accuracy", "#Sens.", "#Spec.",         "#Precision",
-                                           "#Recall",    "#F1",       "#Brier", "#Calib. err.",   "#Cross-entr." };
-    static const char *const scan[] = { "Model",     "#Scans", "#AUC",         "#over folds", "#Av. prec.",
-                                        "#Accuracy", "#Sens.", "#Spec.",       "#Precision",  "#Recall",
-                                        "#F1",       "#Brier", "#Calib. err.", "#Cross-entr." };
+    static const char *const patient[] = { "Model",   "#Patients", "#AUC",   "#95 % interval", "#over folds",
+                                           "#AP",     "#Acc.",     "#Sens.", "#Spec.",         "#Prec.",
+                                           "#Recall", "#F1",       "#Brier", "#ECE",           "#CE" };
+    static const char *const scan[] = { "Model",  "#Scans", "#AUC",    "#over folds", "#AP",    "#Acc.", "#Sens.",
+                                        "#Spec.", "#Prec.", "#Recall", "#F1",         "#Brier", "#ECE",  "#CE" };
     const int by_patient = table == BY_PATIENT;
 
     ren__begin_table(page, "compact", by_patient ? patient : scan,
@@ -160,7 +159,8 @@ void ren__add_model_tables(const ren__evaluation *evaluation, ren_text *page) {
     add_metrics(evaluation, BY_PATIENT, page);
     ren__text_add(page, "<p class=\"note\">All folds together; accuracy to F1 at the thresholds that validation gave "
                         "each fold. Precision, recall and F1 are means over both classes weighted by their counts, so "
-                        "that recall is accuracy.</p>\n<h3>Confusion and size</h3>\n");
+                        "that recall is accuracy. AP: average precision; ECE: expected calibration error; CE: "
+                        "cross-entropy.</p>\n<h3>Confusion and size</h3>\n");
     ren__begin_table(page, "compact", sizes, sizeof sizes / sizeof *sizes);
     add_rows(evaluation, SIZES, page);
     ren__text_add(page,

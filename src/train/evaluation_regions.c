@@ -80,7 +80,7 @@ static void add_group_curves(const ren__evaluation *evaluation, int32_t group, r
     add_group_name(evaluation, group, page);
     ren__text_add(page, "</summary>\n");
     add_key(evaluation, models, count, page);
-    ren__text_add(page, "<div class=\"plots\"><div><h3>ROC</h3>\n");
+    ren__text_add(page, "<div class=\"plots wide\"><div><h3>ROC</h3>\n");
     ren__plot_roc(evaluation, models, count, 0, page);
     ren__text_add(page, "</div>\n<div><h3>Calibration</h3>\n");
     ren__plot_calibration(evaluation, models, count, 0, page);
