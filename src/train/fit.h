@@ -23,8 +23,8 @@ typedef struct ren__fit_settings {
     int32_t trees, depth; /* trees: 1 to 10,000, of depth 1 to 16 */
     double learning_rate; /* boosted trees, above 0, at most 1 */
     double subsample;     /* share of the rows that each tree sees, above 0, at most 1 */
-    double column_sample; /* share of the columns that each boosted tree, or each node of a forest, sees, at most 1;
-                           * 0: the square root of their number */
+    double column_sample; /* share of the columns that each boosted tree, or each level of a forest's tree, sees, at
+                           * most 1; 0: the square root of their number */
     uint64_t seed;        /* trees */
 } ren__fit_settings;
 

@@ -3,6 +3,7 @@
 #include "train/xgboost.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
 
 /* POSIX has dlsym give functions as pointers to objects. */
@@ -15,13 +16,18 @@ static int find(void *library, const char *name, void *function) {
 
 ren_status ren__xgboost_open(ren__xgboost *library) {
     static const char *const names[] = { "libxgboost.so.0", "libxgboost.so" };
+    char reason[160] = "";
 
     *library = (ren__xgboost){ 0 };
-    for (size_t i = 0; i < sizeof names / sizeof *names && !library->library; i++)
+    for (size_t i = 0; i < sizeof names / sizeof *names && !library->library; i++) {
         library->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+        const char *why = library->library || reason[0] ? NULL : dlerror(); /* of the name it should have */
+        if (why) snprintf(reason, sizeof reason, "%s", why);
+    }
     if (!library->library)
         return ren__error(REN_E_UNSUPPORTED,
-                          "trees are grown by XGBoost, which is not installed: install the package libxgboost0");
+                          "trees are grown by XGBoost, which cannot be loaded: install the package libxgboost0 (%s)",
+                          reason);
     void *const from = library->library;
     if (find(from, "XGBGetLastError", &library->last_error) && find(from, "XGBGetGlobalConfig", &library->get_config) &&
         find(from, "XGBSetGlobalConfig", &library->set_config) &&

@@ -37,8 +37,7 @@ static void make_data(data *d) {
 
 #define NEED_XGBOOST()                                                                                                 \
     do {                                                                                                               \
-        if (ren__fit_available("boosted_trees") == REN_E_UNSUPPORTED)                                                  \
-            SKIP("XGBoost is not installed: %s", ren_error_message());                                                 \
+        if (ren__fit_available("boosted_trees") == REN_E_UNSUPPORTED) SKIP("%s", ren_error_message());                 \
     } while (0)
 
 static ren_status plain_settings(const char *kind, ren__fit_settings *settings) {
@@ -108,7 +107,7 @@ static ren_status set_array(live *l, const char *field, const float *value) {
 static ren_status grow_live(live *l, const float *value, const float *label) {
     static const char *const settings[][2] = {
         { "verbosity", "0" }, { "nthread", "1" },        { "objective", "binary:logistic" }, { "max_depth", "7" },
-        { "eta", "0.2" },     { "subsample", "0.7" },    { "colsample_bynode", "0.5" },      { "base_score", "0.5" },
+        { "eta", "0.2" },     { "subsample", "0.7" },    { "colsample_bytree", "0.5" },      { "base_score", "0.5" },
         { "seed", "4" },      { "tree_method", "exact" }
     };
     ren_status st = REN_OK;
