@@ -35,7 +35,7 @@ typedef struct mcc {
     int32_t members;
     double *basis;        /* [BASIS_MAX + 1][members] */
     double *image;        /* [members] Q times the first vector of the basis */
-    double *projected;    /* [BASIS_MAX][BASIS_MAX] */
+    double *projected;    /* [vectors of the basis][BASIS_MAX] */
     double *small;        /* its copy, which is destroyed */
     double first, second; /* the two largest eigenvalues */
     int symmetric;
@@ -349,7 +349,7 @@ static double least(const double *p, int64_t n) {
 ren_status ren__glcm_mcc(ren_context *context, const ren__glcm *matrix, const double *px, const double *py,
                          ren__run *run, double *value) {
     ren_status st = REN_OK;
-    const int64_t n = matrix->level_count, entries = matrix->begin[n], square = (int64_t)BASIS_MAX * BASIS_MAX;
+    const int64_t n = matrix->level_count, entries = matrix->begin[n];
     mcc m = { .matrix = matrix, .random = UINT64_C(0x9E3779B97F4A7C15) };
     double *numbers = NULL;
 
@@ -360,15 +360,15 @@ ren_status ren__glcm_mcc(ren_context *context, const ren__glcm *matrix, const do
     REN_ALLOC(m.member, (size_t)n * sizeof *m.member);
     for (int32_t i = 0; i < n; i++)
         if (px[i] > 0.0) m.member[m.members++] = i;
-    const int64_t vectors = (m.members < BASIS_MAX ? m.members : BASIS_MAX) + 2;
-    REN_CALLOC(numbers, (size_t)(entries + 2 * n + vectors * m.members + 2 * square));
+    const int64_t vectors = (m.members < BASIS_MAX ? m.members : BASIS_MAX) + 2, rows = vectors * BASIS_MAX;
+    REN_CALLOC(numbers, (size_t)(entries + 2 * n + vectors * m.members + 2 * rows));
     m.weighted = numbers;
     m.root = m.weighted + entries;
     m.columns = m.root + n;
     m.image = m.columns + n;
     m.basis = m.image + m.members;
     m.projected = m.basis + (vectors - 1) * m.members;
-    m.small = m.projected + square;
+    m.small = m.projected + rows;
     for (int32_t i = 0; i < n; i++) {
         m.root[i] = sqrt(px[i]);
         for (int64_t e = matrix->begin[i]; e < matrix->begin[i + 1]; e++)
