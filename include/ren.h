@@ -676,8 +676,8 @@ REN_API void ren_study_free(ren_study *study);
 REN_API int32_t ren_study_job_count(const ren_study *study);
 REN_API const char *ren_study_job_id(const ren_study *study, int32_t index);
 REN_API int32_t ren_study_job_done(const ren_study *study, int32_t index);
-/* A job needs jobs of lower stages alone, those of stage 0 need none: the jobs of one stage may run side by side, in any
- * order, on any number of machines. -1: out of range. */
+/* Counted from 1: a job needs jobs of lower stages alone, so the jobs of one stage may run side by side, in any order, on
+ * any number of machines. 0: out of range. */
 REN_API int32_t ren_study_job_stage(const ren_study *study, int32_t index);
 /* What a job needs done before it begins, counted by `need` from 0: the index of a job; -1 past the end. */
 REN_API int32_t ren_study_job_need(const ren_study *study, int32_t index, int32_t need);

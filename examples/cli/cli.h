@@ -42,7 +42,7 @@ typedef struct cli_call {
     double severity;
     /* train, evaluate */
     const char *job;
-    int32_t resume, list_jobs, again;
+    int32_t resume, list_jobs, stage, again;
     /* predict */
     const char *model, *report;
     int32_t explain;

@@ -12,7 +12,10 @@ const cli_command cli_commands[] = {
     { "phantom", "--patients N -o DIR", 0, 0, cli_phantom, "make a synthetic cohort with lobes and labels",
       "Writes DIR/PATIENT/SCAN.nii.gz, DIR/PATIENT/SCAN_lobes.nii.gz and, last, DIR/labels.csv.\n" },
     { "train", "CONFIG -o RUNDIR", 1, 1, cli_train, "train what a study's configuration describes",
-      "Jobs that are done are not run again; --list-jobs prints them in an order that respects what needs what.\n" },
+      "Jobs that are done are not run again; --list-jobs prints them in an order that respects what needs what.\n"
+      "For schedulers: all jobs of a stage (--list-jobs --stage 1, 2, ... until there are none) may run side by side,\n"
+      "each by --job ID, once those of the stages before it are done; --list-jobs --json also says what needs "
+      "what.\n" },
     { "evaluate", "RUNDIR", 1, 1, cli_evaluate, "read the test folds of a study, once",
       "Writes evaluation.json, evaluation.csv and evaluation.html into RUNDIR. Later calls print what is stored.\n" },
     { "predict", "--model M CT LOBES", 1, 2, cli_predict, "probability of ILD, with each region's part in it",

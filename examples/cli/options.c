@@ -47,6 +47,8 @@ static const cli_option table[] = {
     { "severity", KIND_NUMBER, CLI_PHANTOM, AT(severity), "X", "scale of the disease (1)", 0, 0 },
     { "resume", KIND_FLAG, CLI_TRAIN, AT(resume), NULL, "go on with a run folder that has been started", 0, 0 },
     { "list-jobs", KIND_FLAG, CLI_TRAIN, AT(list_jobs), NULL, "print the jobs and stop", 0, 0 },
+    { "stage", KIND_INTEGER, CLI_TRAIN, AT(stage), "N",
+      "with --list-jobs: those that need jobs of stages below N alone", 1, 1000 },
     { "job", KIND_TEXT, CLI_TRAIN, AT(job), "ID", "run this job alone", 0, 0 },
     { "again", KIND_FLAG, CLI_EVALUATE, AT(again), NULL, "compute anew, and record that", 0, 0 },
     { "arch", KIND_TEXT, CLI_VERIFY | CLI_BENCH, AT(arch), "NAME", "architecture, for instance cnn", 0, 0 },
@@ -72,7 +74,8 @@ static const cli_option table[] = {
     { "format", KIND_CHOICE, CLI_RADIOMICS, AT(format), "csv|json", "of the result (csv)", 0, 0 },
     { "batch", KIND_TEXT, CLI_RADIOMICS, AT(cases), "CASES.csv", "many cases, into the table -o", 0, 0 },
     { "jobs", KIND_INTEGER, CLI_RADIOMICS, AT(jobs), "N", "cases at once (by threads and memory)", 1, 1024 },
-    { "json", KIND_FLAG, CLI_INFO | CLI_EVALUATE | CLI_PREDICT | CLI_BENCH, AT(json), NULL, "print JSON", 0, 0 },
+    { "json", KIND_FLAG, CLI_INFO | CLI_TRAIN | CLI_EVALUATE | CLI_PREDICT | CLI_BENCH, AT(json), NULL, "print JSON", 0,
+      0 },
 
     { "threads", KIND_INTEGER, CLI_EVERY, AT(threads), "N", "threads (what affinity and quota allow)", 1, 1024 },
     { "precision", KIND_CHOICE, CLI_EVERY, AT(precision), "f32|bf16", "arithmetic of inference (f32)", 0, 0 },

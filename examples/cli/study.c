@@ -5,13 +5,30 @@
 
 #include "cli.h"
 
+/* One object a line. IDs have letters, digits, points, - and _ alone. */
+static void print_job(FILE *stream, const ren_study *study, int32_t index, const char *before) {
+    fprintf(stream, "%s{\"id\": \"%s\", \"stage\": %d, \"done\": %s, \"needs\": [", before,
+            ren_study_job_id(study, index), (int)ren_study_job_stage(study, index),
+            ren_study_job_done(study, index) ? "true" : "false");
+    for (int32_t k = 0, need; (need = ren_study_job_need(study, index, k)) >= 0; k++)
+        fprintf(stream, "%s\"%s\"", k > 0 ? ", " : "", ren_study_job_id(study, need));
+    fprintf(stream, "]}");
+}
+
 static int list_jobs(const cli_call *call, const ren_study *study) {
     cli_output output = { NULL, NULL, 0 };
+    int32_t printed = 0;
     int rc;
 
     CLI_STEP(cli_begin(call, &output));
-    for (int32_t i = 0; i < ren_study_job_count(study); i++)
-        fprintf(output.stream, "%s\n", ren_study_job_id(study, i));
+    for (int32_t i = 0; i < ren_study_job_count(study); i++) {
+        if (call->stage && ren_study_job_stage(study, i) != call->stage) continue;
+        if (call->json)
+            print_job(output.stream, study, i, printed++ ? ",\n " : "[");
+        else
+            fprintf(output.stream, "%s\n", ren_study_job_id(study, i));
+    }
+    if (call->json) fprintf(output.stream, "%s]\n", printed ? "" : "[");
     fflush(output.stream);
     fwrite(output.bytes, 1, output.size, stdout);
     if (fflush(stdout) != 0) rc = cli_error(call, EXIT_FAILED, "standard output cannot be written");
@@ -77,6 +94,8 @@ int cli_train(cli_call *call) {
     int rc;
 
     CLI_STEP(cli_need(call, call->out, "-o RUNDIR"));
+    if ((call->stage || call->json) && !call->list_jobs)
+        CLI_STEP(cli_error(call, EXIT_USAGE, "--stage and --json go with --list-jobs"));
     CLI_STEP(cli_open(call));
     CLI_STEP(make_parents(call, call->out));
     CLI_TRY(ren_study_open(call->context, call->operand[0], call->out, call->resume || call->list_jobs || call->job,

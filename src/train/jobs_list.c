@@ -127,6 +127,7 @@ static void add_model(ren_study *study, int32_t fold, int32_t model) {
 static void set_stages(ren_study *study) {
     for (int32_t i = 0; i < study->job_count; i++) {
         const ren__job *need;
+        study->job[i].stage = 1;
         for (int32_t k = 0; (need = ren__job_need(study, &study->job[i], k)); k++)
             if (need->stage >= study->job[i].stage) study->job[i].stage = need->stage + 1;
     }

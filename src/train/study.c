@@ -253,7 +253,7 @@ int32_t ren_study_job_done(const ren_study *study, int32_t index) {
 }
 
 int32_t ren_study_job_stage(const ren_study *study, int32_t index) {
-    return study && index >= 0 && index < study->job_count ? study->job[index].stage : -1;
+    return study && index >= 0 && index < study->job_count ? study->job[index].stage : 0;
 }
 
 int32_t ren_study_job_need(const ren_study *study, int32_t index, int32_t need) {

@@ -33,7 +33,7 @@ typedef struct ren__job {
     int32_t fold;  /* -1: all */
     int32_t model; /* of the configuration; -1: of none */
     int32_t of;    /* table: the gate; features: the entry of experts; else -1 */
-    int32_t stage; /* jobs need jobs of lower stages alone; 0 needs nothing */
+    int32_t stage; /* from 1: jobs need jobs of lower stages alone */
 } ren__job;
 
 struct ren_study {
