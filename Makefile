@@ -247,14 +247,16 @@ tidy: ## clang-format, clang-tidy and cppcheck have nothing to say
 # ---------------------------------------------------------------------------------------------------- dependencies
 
 DEBIAN_BUILD := gcc g++ make pkg-config libdnnl-dev libnifti2-dev libniftiio-dev zlib1g-dev libjansson-dev libyaml-dev \
-	libpng-dev libcmocka-dev abigail-tools python3 python3-numpy
+	libpng-dev libxgboost0 libcmocka-dev abigail-tools python3 python3-numpy
 DEBIAN_TOOLS := clang clang-tidy clang-format cppcheck libomp-dev libclang-rt-14-dev
 NEEDED_HEADERS := dnnl.h nifti2_io.h zlib.h jansson.h yaml.h png.h
+NEEDED_LIBRARIES := libxgboost.so.0
 TOOLS ?= no
 
 .PHONY: deps
 deps: ## installs missing Debian packages as root, otherwise tells the line to run (TOOLS=yes: also those of tidy, tsan)
 	@CC='$(CC)' PYTHON='$(PYTHON)' DEPS='$(DEPS)' INCLUDES='$(INCLUDES)' HEADERS='$(NEEDED_HEADERS)' \
+		LIBRARIES='$(NEEDED_LIBRARIES)' \
 		COMMANDS='$(CC) g++ pkg-config abidw abidiff $(if $(filter yes,$(TOOLS)),clang clang-tidy clang-format cppcheck)' \
 		tests/deps.sh $(DEBIAN_BUILD) $(if $(filter yes,$(TOOLS)),$(DEBIAN_TOOLS))
 

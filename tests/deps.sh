@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh PACKAGE...: makes sure that what the Makefile needs is there. A quick look for HEADERS and COMMANDS comes first;
+# deps.sh PACKAGE...: makes sure that what the Makefile needs is there. A quick look for HEADERS, COMMANDS and LIBRARIES comes
+# first;
 # only if one is missing the Debian packages are looked at, and installed by root unless DEPS=no.
 set -u
 
@@ -14,6 +15,9 @@ done
 # cmocka's header needs others before it
 printf '#include <stdarg.h>\n#include <stddef.h>\n#include <setjmp.h>\n#include <stdint.h>\n#include <cmocka.h>\n' |
     ${CC} ${INCLUDES} -E -x c - >/dev/null 2>&1 || missing="$missing cmocka.h"
+for library in $LIBRARIES; do
+    ${PYTHON} -c "import ctypes; ctypes.CDLL('$library')" >/dev/null 2>&1 || missing="$missing $library"
+done
 ${PYTHON} -c 'import numpy' >/dev/null 2>&1 || missing="$missing numpy(${PYTHON})"
 [ -n "$missing" ] || exit 0
 
