@@ -45,7 +45,8 @@ typedef struct cli_call {
     int32_t resume, list_jobs, stage, again;
     /* predict */
     const char *model, *report;
-    int32_t explain;
+    int32_t explain, top_k;
+    double min_weight;
     /* verify, bench */
     const char *io;
     double rtol;

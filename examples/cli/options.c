@@ -33,8 +33,10 @@ typedef struct cli_option {
 
 static const cli_option table[] = {
     { "model", KIND_TEXT, CLI_PREDICT, AT(model), "FILE", "mixture to predict with (safetensors)", 0, 0 },
-    { "explain", KIND_FLAG, CLI_PREDICT, AT(explain), NULL, "also each region's contribution, weight x probability", 0,
+    { "explain", KIND_FLAG, CLI_PREDICT, AT(explain), NULL, "also what moved the outcome, and each region taken out", 0,
       0 },
+    { "top-k", KIND_INTEGER, CLI_PREDICT, AT(top_k), "N", "run only the N experts with the largest weights", 1, 7 },
+    { "min-weight", KIND_NUMBER, CLI_PREDICT, AT(min_weight), "W", "run only experts with at least this weight", 0, 0 },
     { "report", KIND_TEXT, CLI_PREDICT, AT(report), "DIR", "also write DIR/report.html, one self-contained page", 0,
       0 },
     { "preset", KIND_CHOICE, CLI_PREPROCESS, AT(preset), "lung|paper", "how the CT is prepared (lung)", 0, 0 },

@@ -60,9 +60,9 @@ enum { REN__RAN, REN__SKIPPED_EMPTY, REN__SKIPPED_WEIGHT };
 typedef struct ren__region_result {
     int32_t region;
     int32_t ran;
-    int32_t skipped;    /* REN__RAN, or why it did not */
     double probability; /* of class 1; NaN where it did not run */
     double weight;
+    int32_t skipped; /* REN__RAN, or why it did not run */
 } ren__region_result;
 
 /* What one value adds to a predictor's logit. */

@@ -45,6 +45,7 @@ static ren_status add_page(ren_text *page, const ren_result *result, const ren_v
     ren__add_outcome(page, result);
     add_warnings(page, result);
     ren__add_regions(page, result, anatomy);
+    ren__add_explanation(page, result);
     const ren_status st = ren__add_pictures(page, result, anatomy, run);
     if (st != REN_OK) return st;
     ren__text_add(page, "<section id=\"model\">\n<h2>Model</h2>\n");

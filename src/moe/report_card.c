@@ -59,12 +59,44 @@ static void add_preset(ren_text *page, const json_t *preset) {
     ren__text_add(page, "</dd>\n");
 }
 
-static void add_gate(ren_text *page, const json_t *gate) {
-    const char *source = string_of(gate, "source"), *normalisation = string_of(gate, "normalisation");
+/* A name of the model file in words: "validation auc". */
+static void add_words(ren_text *page, const char *name) {
+    for (; name && *name; name++)
+        ren__text_add_bytes(page, *name == '_' ? " " : name, 1);
+}
+
+static void add_kind(ren_text *page, const json_t *predictors, const char *what) {
+    const char *region;
+    json_t *one;
+
+    json_object_foreach((json_t *)predictors, region, one) {
+        ren__text_addf(page, "; %s by ", what);
+        ren__text_add_html(page, string_of(one, "kind"));
+        return; /* one gate's are all of a kind */
+    }
+}
+
+static void add_gate(ren_text *page, const json_t *card) {
+    const json_t *gate = json_object_get(card, "gate"), *stacking = json_object_get(card, "stacking");
+    const char *normalisation = string_of(gate, "normalisation");
+    const double temperature = number_of(gate, "temperature");
 
     open_row(page, "Gate");
-    for (; source && *source; source++)
-        ren__text_add_bytes(page, *source == '_' ? " " : source, 1);
+    if (stacking) {
+        ren__text_add(page, "none: a predictor joins the experts' probabilities, by ");
+        ren__text_add_html(page, string_of(stacking, "kind"));
+        ren__text_add(page, "</dd>\n");
+        return;
+    }
+    add_words(page, string_of(gate, "source"));
+    if (string_of(gate, "mode")) ren__text_add(page, ", ");
+    add_words(page, string_of(gate, "mode"));
+    if (isfinite(temperature) && temperature != 1.0) {
+        ren__text_add(page, ", temperature ");
+        ren__text_add_number(page, temperature, 4);
+    }
+    add_kind(page, json_object_get(gate, "scores"), "scores");
+    add_kind(page, json_object_get(gate, "predictors"), "regional predictors");
     ren__text_add(page, normalisation && strcmp(normalisation, "hierarchical") == 0
                             ? "; lobes and lungs normalised separately"
                             : "; all weights sum to 1");
@@ -155,7 +187,7 @@ void ren__add_model(ren_text *page, const ren_result *result) {
     open_row(page, "Regions");
     add_list(page, json_object_get(card, "regions"));
     ren__text_add(page, "</dd>\n");
-    add_gate(page, json_object_get(card, "gate"));
+    add_gate(page, card);
     open_row(page, "Threshold");
     ren__add_fixed(page, result->threshold, 4);
     ren__text_add(page, "</dd>\n");

@@ -90,6 +90,11 @@ static void add_wording(ren_text *page, const ren_result *result) {
                                       : ": the model classifies this scan as <strong>not ILD</strong>.");
 }
 
+/* Not 0 where a predictor on the experts' probabilities takes the place of weights. */
+static int is_stacked(const ren_result *result) {
+    return json_object_get(result->card, "stacking") != NULL;
+}
+
 void ren__add_outcome(ren_text *page, const ren_result *result) {
     const double probability = ren_result_probability(result, 1);
     int32_t ran = 0;
@@ -104,7 +109,9 @@ void ren__add_outcome(ren_text *page, const ren_result *result) {
                         "<div class=\"reading\"><p>");
     add_wording(page, result);
     if (!result->whole)
-        ren__text_addf(page, " Weighted mean of %d of %d regional experts.</p>\n", ran, result->region_count);
+        ren__text_addf(page, " %s of %d of %d regional experts.</p>\n",
+                       is_stacked(result) ? "A predictor joins the answers" : "Weighted mean", ran,
+                       result->region_count);
     else if (result->region_count == 1)
         ren__text_add(page, " One network, on both lungs.</p>\n");
     else
@@ -131,7 +138,9 @@ static void add_region(ren_text *page, const ren_result *result, const ren__regi
     ren__text_addf(page, "<tr%s><th scope=\"row\">%s <span class=\"short\">%s</span></th><td>%s</td><td class=\"num\">",
                    region->ran ? "" : " class=\"absent\"", ren__region_title(region->region),
                    region->region < REN__LOBES ? ren_region_name(region->region) : "",
-                   region->ran ? "yes" : "no, empty");
+                   region->ran                              ? "yes"
+                   : region->skipped == REN__SKIPPED_WEIGHT ? "no, too little weight"
+                                                            : "no, empty");
     ren__add_fixed(page, millilitres(anatomy, region->region), 0);
     ren__text_add(page, "</td><td class=\"num\">");
     ren__add_fixed(page, region->ran ? region->probability : (double)NAN, 2);
@@ -162,11 +171,15 @@ void ren__add_regions(ren_text *page, const ren_result *result, const ren__anato
                         "<td class=\"num\">");
     ren__add_fixed(page, ren_result_probability(result, 1), 3);
     ren__text_add(page, "</td></tr></tfoot>\n</table></div>\n<p class=\"note\">");
-    ren__text_add(page, result->whole ? "One network has seen both lungs and given the probability. Where it divides "
-                                        "them itself, the weights are those that it gave its regions; a region has no "
-                                        "probability of its own then."
-                                      : "Each expert sees its own region alone. Contribution is weight times "
-                                        "probability; the contributions add up to the mixture's probability.");
+    ren__text_add(page,
+                  result->whole ? "One network has seen both lungs and given the probability. Where it divides "
+                                  "them itself, the weights are those that it gave its regions; a region has no "
+                                  "probability of its own then."
+                  : is_stacked(result)
+                      ? "Each expert sees its own region alone. A predictor joins their probabilities: weights are "
+                        "shares of what moved it, and contributions do not add up to the probability."
+                      : "Each expert sees its own region alone. Contribution is weight times "
+                        "probability; the contributions add up to the mixture's probability.");
     ren__text_add(page, " The line in a probability bar is the threshold. Volumes are those of the lobe "
                         "map.</p>\n</section>\n");
 }

@@ -19,6 +19,8 @@ void ren__add_bar(ren_text *text, double share, ren__colour colour, double tick)
 void ren__add_outcome(ren_text *page, const ren_result *result);
 /* Table of regions and the sum. */
 void ren__add_regions(ren_text *page, const ren_result *result, const ren__anatomy *anatomy);
+/* What moved the outcome, where the prediction was asked to explain itself. */
+void ren__add_explanation(ren_text *page, const ren_result *result);
 /* The planes, three times each: CT, weights, probabilities. */
 ren_status ren__add_pictures(ren_text *page, const ren_result *result, const ren__anatomy *anatomy, ren__run *run);
 /* Model, training record, input, versions. */

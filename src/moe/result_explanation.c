@@ -73,7 +73,7 @@ static json_t *occlusion_json(const ren_result *result) {
     for (int32_t region = 0; region < REN_REGION_COUNT; region++) {
         const double without = ren_result_without(result, region);
         if (append(list, json_pack("{s:s, s:o, s:o}", "name", ren_region_name(region), "probability_without",
-                                   ren__result_number(without), "change", ren__result_number(whole - without))))
+                                   ren__result_number(without), "change", ren__result_number(without - whole))))
             continue;
         json_decref(list);
         return NULL;

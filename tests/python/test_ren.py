@@ -103,6 +103,7 @@ class Basics(unittest.TestCase):
             (ren._native.PresetStruct, "ren_preset"),
             (ren._native.ExpertOptions, "ren_expert_options"),
             (ren._native.GateOptions, "ren_gate_options"),
+            (ren._native.PredictOptions, "ren_predict_options"),
             (ren._native.BatchOptions, "ren_radiomics_batch_options"),
             (ren._native.DatasetOptions, "ren_dataset_options"),
             (ren._native.SplitOptions, "ren_split_options"),
@@ -256,6 +257,43 @@ class Models(unittest.TestCase):
         self.assertEqual(facts["seconds"]["read"], 0.25)
         self.assertAlmostEqual(facts["probability"], result.probability, places=6)
         self.assertEqual(json.loads(result.to_json()).keys(), facts.keys())
+
+    def test_experts_left_out(self) -> None:
+        experts = [
+            ren.Expert.create("cnn", name, config=CONFIG_OF_SIZE, seed=3, preset=ren.Preset("lung", size=SIZE))
+            for name in ("LLL", "RLL")
+        ]
+        gate = ren.Gate("given", {"LLL": 1.0, "RLL": 3.0}, temperature=0.5)
+        mixture = ren.Mixture(experts, gate)
+        both, one = mixture.predict(*Cohort.pair()), mixture.predict(*Cohort.pair(), top_k=1)
+        self.assertAlmostEqual(both.regions[1].weight, 0.9)
+        self.assertEqual([region.skipped for region in both.regions], [None, None])
+        self.assertEqual([region.skipped for region in one.regions], ["weight", None])
+        self.assertEqual(one.probability, both.regions[1].probability)
+        self.assertEqual(mixture.predict(*Cohort.pair(), min_weight=0.5).probability, one.probability)
+        with self.assertRaises(ren.InvalidArgument):
+            mixture.predict(*Cohort.pair(), top_k=-1)
+
+    def test_learned_gate(self) -> None:
+        gate = ren.Gate("uniform", logits={"LUL": math.log(3.0)})
+        path = Path(Cohort.folder.name) / "gate.safetensors"
+        gate.save(path)
+        card = ren.describe_model(path)
+        self.assertEqual((card["mode"], card["temperature"]), ("learned", 1.0))
+        with self.assertRaises(ren.InvalidArgument):
+            ren.Gate("uniform", temperature=-1.0)
+
+    def test_explanation(self) -> None:
+        plain = Cohort.mixture().predict(*Cohort.pair())
+        result = Cohort.mixture().predict(*Cohort.pair(), explain=True)
+        self.assertEqual(result.probability, plain.probability)
+        self.assertEqual(list(result.without), list(ren.REGIONS))
+        self.assertTrue(all(0.0 <= value <= 1.0 for value in result.without.values()))
+        self.assertTrue(all(math.isnan(value) for value in plain.without.values()))
+        self.assertEqual((result.explains, result.contributions), (None, {}))
+        occlusion = {entry["name"]: entry for entry in result.to_dict()["explanation"]["occlusion"]}
+        self.assertAlmostEqual(occlusion["RLL"]["change"], result.without["RLL"] - result.probability)
+        self.assertGreater(result.seconds["explanation"], 0.0)
 
     def test_expert_agrees_with_its_mixture(self) -> None:
         ct, lobes = Cohort.pair()

@@ -191,9 +191,9 @@ static ren_status make_result(ren_context *context, ren_result **out) {
     result->threads = 2;
     result->isa = "plain";
     result->region_count = 3;
-    result->region[0] = (ren__region_result){ REN_REGION_RUL, 1, 0.125, 0.25 };
-    result->region[1] = (ren__region_result){ REN_REGION_RML, 0, (double)NAN, 0.0 };
-    result->region[2] = (ren__region_result){ REN_REGION_RIGHT_LUNG, 1, 0.875, 0.75 };
+    result->region[0] = (ren__region_result){ REN_REGION_RUL, 1, 0.125, 0.25, REN__RAN };
+    result->region[1] = (ren__region_result){ REN_REGION_RML, 0, (double)NAN, 0.0, REN__SKIPPED_EMPTY };
+    result->region[2] = (ren__region_result){ REN_REGION_RIGHT_LUNG, 1, 0.875, 0.75, REN__RAN };
     result->probability[1] = 0.6875;
     result->probability[0] = 0.3125;
     ren__result_decide(result);
@@ -239,6 +239,67 @@ out:
     return st;
 }
 
+/* An explanation by hand: two contributions to the score of the first region, three occlusions. */
+static ren_status explain(ren_context *context, ren_result *result) {
+    ren__explanation *explanation = NULL;
+    ren_status st = REN_OK;
+
+    REN_CALLOC(explanation, 1);
+    result->explanation = explanation;
+    explanation->context = context;
+    explanation->of = REN__EXPLAINS_SCORE;
+    REN_TRY(ren__arena_create(context, &explanation->arena));
+    for (int region = 0; region < REN_REGION_COUNT; region++)
+        explanation->without[region] = region == REN_REGION_RUL ? 0.5 : region == REN_REGION_LUL ? 0.75 : (double)NAN;
+    ren__region_explanation *rul = &explanation->region[REN_REGION_RUL];
+    rul->item = ren__arena_alloc(explanation->arena, 2 * sizeof *rul->item);
+    CHECK_MEMORY(rul->item);
+    rul->item[0] = (ren__contribution){ "original_<glcm>_Contrast", 12.5, -0.75 };
+    rul->item[1] = (ren__contribution){ "original_firstorder_Mean", (double)NAN, 0.5 };
+    rul->known = 1;
+    rul->count = 2;
+    rul->base = 0.125;
+    rul->sum = -0.125;
+out:
+    return st;
+}
+
+static ren_status test_explained_page(ren_context *context) {
+    static const char *const wanted[] = { "id=\"explanation\"",
+                                          "Without a region",
+                                          "−0.188",
+                                          "+0.063",
+                                          "What moved the weights",
+                                          "original_&lt;glcm&gt;_Contrast",
+                                          "−0.750",
+                                          "Right upper lobe: from 0.125 to −0.125",
+                                          "12.5" };
+    char path[TEST_PATH];
+    ren_volume *ct = NULL, *lobes = NULL;
+    ren_result *result = NULL;
+    char *page = NULL;
+    size_t size;
+    ren_status st = REN_OK;
+
+    REN_TRY(make_pair(context, 1, &ct, &lobes));
+    REN_TRY(make_result(context, &result));
+    REN_TRY(explain(context, result));
+    result->region[1].skipped = REN__SKIPPED_WEIGHT;
+    REN_TRY(ren_report_write(result, ct, lobes, test_file(path, "report.html"), NULL));
+    REN_TRY(ren__file_read(context, path, 16 << 20, &page, &size));
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (!strstr(page, wanted[i])) st = test_fail(__FILE__, __LINE__, "the page lacks \"%s\"", wanted[i]);
+    if (st != REN_OK) goto out;
+    CHECK(strstr(page, "no, too little weight") != NULL);
+    CHECK(strstr(page, "<glcm>") == NULL && strstr(page, "nan") == NULL);
+out:
+    ren__free(page);
+    ren_result_free(result);
+    ren_volume_free(ct);
+    ren_volume_free(lobes);
+    return st;
+}
+
 static ren_status test_other_grid_is_refused(ren_context *context) {
     ren_volume *ct = NULL, *lobes = NULL, *fine = NULL;
     ren_result *result = NULL;
@@ -259,4 +320,4 @@ out:
 }
 
 TEST_MAIN(CASE(test_anatomy), CASE(test_planes_lie_as_a_radiologist_looks), CASE_ONCE(test_colours),
-          CASE_SAMPLED(test_page), CASE(test_other_grid_is_refused))
+          CASE_SAMPLED(test_page), CASE_SAMPLED(test_explained_page), CASE(test_other_grid_is_refused))

@@ -35,7 +35,7 @@ from ._errors import (
     Unsupported,
 )
 from ._context import Context, default_context, version
-from ._models import Expert, Gate, Mixture, Region, Result, describe_model
+from ._models import Contribution, Expert, Gate, Mixture, Region, Result, describe_model
 from ._radiomics import Features, Radiomics
 from ._study import Job, Study
 from ._training import Dataset, Item, Split, Trainer
@@ -47,6 +47,7 @@ __all__ = [
     "Cancelled",
     "CheckFailed",
     "Context",
+    "Contribution",
     "DataError",
     "Dataset",
     "DeadlineExceeded",

@@ -8,11 +8,25 @@ import json
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 from ._context import Cancel, Context, Handle, Progress, Run, choose, default_context
-from ._native import ExpertOptions, GateOptions, check, encode, encode_path, lib, take_text
+from ._native import ExpertOptions, GateOptions, PredictOptions, check, encode, encode_path, lib, take_text
 from ._volumes import REGIONS, Path, Preset, Scan, Volume, preset_of, region_index
 
 _NORMALISATIONS = {"sum": 0, "hierarchical": 1}
-_STAGES = ("preprocess", "radiomics", "experts", "gate", "total")
+_STAGES = ("preprocess", "radiomics", "experts", "gate", "explanation", "total")
+
+
+def _fill(
+    array: Any, values: Union[None, Mapping[str, float], Sequence[float]], what: str
+) -> None:
+    """One number a region: by the region's name, or all in the order of REGIONS."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            array[region_index(name)] = value
+    elif values is not None:
+        if len(values) != len(REGIONS):
+            raise ValueError(f"{len(values)} {what} are given: give {len(REGIONS)}, one a region, or a dictionary")
+        for index, value in enumerate(values):
+            array[index] = value
 
 
 def describe_model(path: Path, *, context: Optional[Context] = None) -> Dict[str, Any]:
@@ -105,24 +119,23 @@ class Gate(Handle):
         weights: Union[None, Mapping[str, float], Sequence[float]] = None,
         *,
         normalisation: str = "sum",
+        temperature: float = 1.0,
+        logits: Union[None, Mapping[str, float], Sequence[float]] = None,
         context: Optional[Context] = None,
     ) -> None:
-        """``source``: "uniform", "validation_auc", "validation_accuracy", "inverse_loss" or "given"; ``weights`` by
-        region's name or in the order of REGIONS; ``normalisation``: "sum" or "hierarchical"."""
+        """``source``: "uniform", "validation_auc", "validation_accuracy", "inverse_loss", "given", "radiomics" (AUCs of
+        the regions' own predictors) or "features" (a measure of the experts' features); ``weights`` and ``logits``
+        by region's name or in the order of REGIONS; ``normalisation``: "sum" or "hierarchical". A temperature above 1
+        evens the weights out. Gates that read a scan come from files."""
         context = context or default_context()
         options = GateOptions()
         check(lib.ren_gate_options_init(c.byref(options), c.sizeof(options)))
         source_bytes = encode(source)
         options.source = source_bytes
         options.normalisation = choose(normalisation, _NORMALISATIONS, "normalisation")
-        if isinstance(weights, Mapping):
-            for name, weight in weights.items():
-                options.weights[region_index(name)] = weight
-        elif weights is not None:
-            if len(weights) != len(REGIONS):
-                raise ValueError(f"{len(weights)} weights are given: give {len(REGIONS)}, one a region, or a dictionary")
-            for index, weight in enumerate(weights):
-                options.weights[index] = weight
+        options.temperature = temperature
+        _fill(options.weights, weights, "weights")
+        _fill(options.logits, logits, "logits")
         pointer = c.c_void_p()
         check(lib.ren_gate_create(context.pointer, c.byref(options), c.byref(pointer)))
         self._attach(pointer, context)
@@ -165,26 +178,53 @@ class Mixture(Handle):
         ct: Volume,
         lobes: Volume,
         *,
+        top_k: int = 0,
+        min_weight: float = 0.0,
+        explain: bool = False,
         progress: Optional[Progress] = None,
         cancel: Optional[Cancel] = None,
         deadline: float = 0.0,
         memory_limit: int = 0,
     ) -> "Result":
-        """The probability of ILD for a CT with its lobe map, with each region's part in it."""
+        """The probability of ILD for a CT with its lobe map, with each region's part in it. ``top_k`` and ``min_weight``
+        leave experts out whose weight is too small; ``explain`` tells what moved the outcome."""
+        options = PredictOptions()
+        check(lib.ren_predict_options_init(c.byref(options), c.sizeof(options)))
+        options.top_k = top_k
+        options.min_weight = min_weight
+        options.explain = bool(explain)
         pointer = c.c_void_p()
         with Run(progress, cancel, deadline, memory_limit) as run:
-            check(lib.ren_mixture_predict(self.pointer, ct.pointer, lobes.pointer, run, c.byref(pointer)))
+            check(
+                lib.ren_mixture_predict_with(
+                    self.pointer, ct.pointer, lobes.pointer, c.byref(options), run, c.byref(pointer)
+                )
+            )
             result = Result._own(pointer, self._context)
         return result
 
 
+class Contribution(NamedTuple):
+    """What one value adds to the logit that an explanation is of."""
+
+    name: str
+    value: float
+    contribution: float
+
+
 class Region(NamedTuple):
-    """One region's part in a result; probability and weight are NaN where it did not run."""
+    """One region's part in a result; the probability is NaN where it did not run, and ``skipped`` says why: "empty" or
+    "weight"."""
 
     name: str
     ran: bool
     probability: float
     weight: float
+    skipped: Optional[str]
+
+
+def _optional(text: Optional[bytes]) -> Optional[str]:
+    return None if text is None else text.decode("utf-8")
 
 
 class Result(Handle):
@@ -215,6 +255,7 @@ class Result(Handle):
                 bool(lib.ren_result_region_ran(handle, i)),
                 lib.ren_result_region_probability(handle, i),
                 lib.ren_result_region_weight(handle, i),
+                _optional(lib.ren_result_region_skipped(handle, i)),
             )
             for i in range(lib.ren_result_region_count(handle))
         ]
@@ -228,6 +269,35 @@ class Result(Handle):
     def seconds(self) -> Dict[str, float]:
         """Time of each stage."""
         return {stage: lib.ren_result_seconds(self.pointer, stage.encode()) for stage in _STAGES}
+
+    @property
+    def explains(self) -> Optional[str]:
+        """What ``contributions`` are to: "score", "predictor" or "stack"; None where there are none."""
+        return _optional(lib.ren_result_explains(self.pointer))
+
+    @property
+    def contributions(self) -> Dict[str, List[Contribution]]:
+        """By region, the largest first; of predictions with ``explain``."""
+        handle = self.pointer
+        found: Dict[str, List[Contribution]] = {}
+        for i in range(lib.ren_result_region_count(handle)):
+            items = [
+                Contribution(
+                    lib.ren_result_contribution_name(handle, i, rank).decode("utf-8"),
+                    lib.ren_result_contribution_value(handle, i, rank),
+                    lib.ren_result_contribution(handle, i, rank),
+                )
+                for rank in range(lib.ren_result_contribution_count(handle, i))
+            ]
+            if items:
+                found[lib.ren_result_region_name(handle, i).decode()] = items
+        return found
+
+    @property
+    def without(self) -> Dict[str, float]:
+        """The probability with each region's voxels taken out; NaN where there is none. Of predictions with
+        ``explain``."""
+        return {name: lib.ren_result_without(self.pointer, index) for index, name in enumerate(REGIONS)}
 
     def to_json(self, read_seconds: float = 0.0) -> str:
         """Everything as one JSON object; ``read_seconds`` is the caller's own time for reading the volumes."""

@@ -98,6 +98,17 @@ class GateOptions(c.Structure):
         ("normalisation", c.c_int32),
         ("reserved", c.c_int32),
         ("weights", c.c_double * 7),
+        ("temperature", c.c_double),
+        ("logits", c.c_double * 7),
+    ]
+
+
+class PredictOptions(c.Structure):
+    _fields_ = [
+        ("struct_size", c.c_size_t),
+        ("top_k", c.c_int32),
+        ("explain", c.c_int32),
+        ("min_weight", c.c_double),
     ]
 
 
@@ -246,7 +257,9 @@ _PROTOTYPES = {
     "ren_mixture_load": (_STATUS, _P, _S, _OUT),
     "ren_mixture_save": (_STATUS, _P, _S),
     "ren_mixture_free": (None, _P),
+    "ren_predict_options_init": (_STATUS, c.POINTER(PredictOptions), _Z),
     "ren_mixture_predict": (_STATUS, _P, _P, _P, _RUN, _OUT),
+    "ren_mixture_predict_with": (_STATUS, _P, _P, _P, c.POINTER(PredictOptions), _RUN, _OUT),
     "ren_result_free": (None, _P),
     "ren_result_probability": (_D, _P, _I),
     "ren_result_label": (_I, _P),
@@ -255,10 +268,18 @@ _PROTOTYPES = {
     "ren_result_region_ran": (_I, _P, _I),
     "ren_result_region_probability": (_D, _P, _I),
     "ren_result_region_weight": (_D, _P, _I),
+    "ren_result_region_skipped": (_S, _P, _I),
     "ren_result_warning_count": (_I, _P),
     "ren_result_warning": (_S, _P, _I),
     "ren_result_seconds": (_D, _P, _S),
     "ren_result_json": (_STATUS, _P, _D, _OUT),
+    "ren_result_without": (_D, _P, _I),
+    "ren_result_explains": (_S, _P),
+    "ren_result_contribution_count": (_I, _P, _I),
+    "ren_result_contribution_name": (_S, _P, _I, _I),
+    "ren_result_contribution_value": (_D, _P, _I, _I),
+    "ren_result_contribution": (_D, _P, _I, _I),
+    "ren_result_contribution_base": (_D, _P, _I),
     "ren_report_write": (_STATUS, _P, _P, _P, _S, _RUN),
     "ren_model_describe": (_STATUS, _P, _S, _OUT),
     "ren_dataset_options_init": (_STATUS, c.POINTER(DatasetOptions), _Z),
