@@ -56,7 +56,7 @@ static void load(const char *path) {
 
     if (ren_expert_load(context, path, &expert) != REN_OK && ren_error_message()[0] == '\0') abort();
     if (ren_mixture_load(context, path, &mixture) != REN_OK && ren_error_message()[0] == '\0') abort();
-    if (expert && ren_expert_region(expert) >= REN_REGION_COUNT) abort();
+    if (expert && ren_expert_region(expert) > REN_REGION_LUNGS) abort();
     ren_mixture_free(mixture);
     ren_expert_free(expert);
 }

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "format/safetensors.h"
+#include "moe/gate.h"
 #include "volume_bytes.h"
 
 /* ----------------------------------------------------------------------------------------------------- the list */
@@ -83,9 +84,34 @@ out:
     return st;
 }
 
+/* A gate with everything that a file can say of one: scores of a linear model, a tree, parameters of radiomics. */
+static ren_status make_gate(ren_context *context, ren_gate **gate) {
+    static const char *const names[] = { "original_firstorder_Mean", "original_firstorder_Energy" };
+    static const ren__linear_feature feature = { .column = 0, .mean = -850.0, .scale = 40.0, .weight = 0.5 };
+    static const ren__tree_node node[3] = { { .column = 1, .left = 1, .right = 2, .threshold = 2.5f, .cover = 5.0 },
+                                            { .column = -1, .value = -0.25, .cover = 2.0 },
+                                            { .column = -1, .value = 0.5, .cover = 3.0 } };
+    static const int32_t begin[2] = { 0, 3 };
+    const int32_t region = REN_REGION_LEFT_LUNG;
+    ren__gate_parts parts = { .source = "radiomics",
+                              .mode = REN__GATE_PER_SCAN,
+                              .temperature = 0.5,
+                              .columns = { names, 2 },
+                              .params = "{\"featureClass\": {\"firstorder\": [\"Mean\", \"Energy\"]}}" };
+    ren_status st = REN_OK;
+
+    parts.value[region] = 0.75;
+    REN_TRY(ren__predictor_linear(context, &parts.columns, "seed", 0.1, &feature, 1, &parts.score[region]));
+    REN_TRY(ren__predictor_trees(context, &parts.columns, "seed", 0.0, 0, node, begin, 1, &parts.predictor[region]));
+    REN_TRY(ren__gate_make(context, &parts, gate));
+out:
+    ren__predictor_free(parts.score[region]);
+    ren__predictor_free(parts.predictor[region]);
+    return st;
+}
+
 static ren_status save_model(ren_context *context, enum seed_model kind, const char *path) {
     ren_status st = REN_OK;
-    ren_gate_options options;
     ren_expert *expert = NULL;
     ren_gate *gate = NULL;
     ren_mixture *mixture = NULL;
@@ -95,10 +121,7 @@ static ren_status save_model(ren_context *context, enum seed_model kind, const c
         REN_TRY(ren_expert_save(expert, path));
         goto out;
     }
-    REN_TRY(ren_gate_options_init(&options, sizeof options));
-    options.source = "validation_auc";
-    options.weights[REN_REGION_LEFT_LUNG] = 0.75;
-    REN_TRY(ren_gate_create(context, &options, &gate));
+    REN_TRY(make_gate(context, &gate));
     REN_TRY(ren_mixture_create(context, &expert, 1, gate, &mixture));
     REN_TRY(ren_mixture_save(mixture, path));
 out:
