@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh PACKAGE...: makes sure that what the Makefile needs is there. A quick look for HEADERS, COMMANDS and LIBRARIES comes
-# first;
-# only if one is missing the Debian packages are looked at, and installed by root unless DEPS=no.
+# deps.sh PACKAGE...: makes sure that what the Makefile needs is there. A quick look for HEADERS, COMMANDS and LIBRARIES
+# comes first; only if one is missing the Debian packages are looked at, and installed by root unless DEPS=no.
 set -u
 
 missing=
