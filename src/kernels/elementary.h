@@ -16,8 +16,11 @@
 #define REN_MADD(a, b, c) ((a) * (b) + (c))
 #endif
 
+/* Inlined always: a loop with a call is no vector code. */
+#define REN_ELEMENTARY static inline __attribute__((always_inline))
+
 /* exp(x) = 2^n exp(r), |r| <= ln 2 / 2. 0 below -87.3, the largest float's neighbourhood above 88.3. */
-static inline float ren__exp(float x) {
+REN_ELEMENTARY float ren__exp(float x) {
     const float magic = 12582912.0f; /* 1.5 x 2^23: adding it rounds to a whole number */
     int32_t bits;
     float scale;
@@ -40,7 +43,7 @@ static inline float ren__exp(float x) {
 }
 
 /* Odd; x P(x^2) below 1, 1 - exp(-Q(|x|)) above. */
-static inline float ren__erf(float x) {
+REN_ELEMENTARY float ren__erf(float x) {
     const float a = x < 0 ? -x : x, t = a > 4.0f ? 4.0f : a, s = a < 1.0f ? a * a : 1.0f;
     float p = -9.67359094e-06f;
     p = REN_MADD(p, s, 1.12682539e-04f);
@@ -64,12 +67,12 @@ static inline float ren__erf(float x) {
     return x < 0 ? -value : value;
 }
 
-static inline float ren__sigmoid(float x) {
+REN_ELEMENTARY float ren__sigmoid(float x) {
     return 1.0f / (1.0f + ren__exp(-x));
 }
 
 /* log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)); relative to itself also where it is small. */
-static inline float ren__softplus(float x) {
+REN_ELEMENTARY float ren__softplus(float x) {
     const float t = ren__exp(x < 0 ? x : -x);
     float p = -3.2563785e-3f;
     p = REN_MADD(p, t, 1.9907161e-2f);
@@ -85,11 +88,11 @@ static inline float ren__softplus(float x) {
 }
 
 /* GELU, exact form, and its slope. */
-static inline float ren__gelu(float x) {
+REN_ELEMENTARY float ren__gelu(float x) {
     return 0.5f * x * (1.0f + ren__erf(x * 0.70710678f));
 }
 
-static inline float ren__gelu_slope(float x) {
+REN_ELEMENTARY float ren__gelu_slope(float x) {
     return REN_MADD(x * 0.39894228f, ren__exp(-0.5f * x * x), 0.5f * (1.0f + ren__erf(x * 0.70710678f)));
 }
 

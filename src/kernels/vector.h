@@ -40,6 +40,11 @@ typedef struct ren__vector {
     void (*add_scaled)(float factor, const float *x, int64_t count, float *y); /* y += factor x */
     void (*activate)(int32_t kind, const float *x, int64_t count, float *y);   /* REN__* of ops/ops.h */
     void (*activate_backward)(int32_t kind, const float *x, const float *dy, int64_t count, float *dx);
+    /* Factors of dropout `first` ... first + count - 1 of the stream that key and place (the last three words of the
+     * counter) name, four from each block of ren__philox: 0 where the number is below `limit` (2^32 times the rate,
+     * rounded up), else `kept`. */
+    void (*dropout)(const uint32_t key[2], const uint32_t place[3], uint64_t first, int64_t count, uint64_t limit,
+                    float kept, float *factors);
 } ren__vector;
 
 /* The table for the context's instruction set. */

@@ -4,13 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/elementary.h"
 #include "kernels/vector.h"
 
-#ifdef __FMA__
-#define MADD(a, b, c) __builtin_fmaf((a), (b), (c))
-#else
-#define MADD(a, b, c) ((a) * (b) + (c))
-#endif
+#define MADD REN_MADD
 
 enum { ROWS_A_PARTIAL = 64, CHANNELS_AT_ONCE = 64, FLOATS_A_PARTIAL = 4096 };
 
@@ -349,75 +346,136 @@ static void add_scaled(float factor, const float *x, int64_t count, float *y) {
 }
 
 /* Values and derivatives of the activations, in the order of ren__activation (ops/ops.h). */
-static float value_of(int32_t kind, float x) {
-    switch (kind) {
-    case 1:
-        return x > 0 ? x : 0;
-    case 2:
-        return x > 0 ? x : 0.01f * x;
-    case 3:
-        return 1.0f / (1.0f + expf(-x));
-    case 4:
-        return tanhf(x);
-    case 5:
-        return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
-    case 6:
-        return x / (1.0f + expf(-x));
-    case 7:
-        return x > 20.0f ? x : log1pf(expf(x));
-    default:
-        return x;
-    }
-}
-
-static float slope_of(int32_t kind, float x) {
-    float s;
-    switch (kind) {
-    case 1:
-        return x > 0 ? 1.0f : 0.0f;
-    case 2:
-        return x > 0 ? 1.0f : 0.01f;
-    case 3:
-        s = 1.0f / (1.0f + expf(-x));
-        return s * (1.0f - s);
-    case 4:
-        s = tanhf(x);
-        return 1.0f - s * s;
-    case 5:
-        return 0.5f * (1.0f + erff(x * 0.70710678118654752f)) + x * 0.39894228040143268f * expf(-0.5f * x * x);
-    case 6:
-        s = 1.0f / (1.0f + expf(-x));
-        return s * (1.0f + x * (1.0f - s));
-    case 7:
-        return 1.0f / (1.0f + expf(-x));
-    default:
-        return 1.0f;
-    }
-}
+#define EACH(formula)                                                                                                  \
+    _Pragma("omp simd") for (int64_t i = 0; i < count; i++) {                                                          \
+        const float v = x[i];                                                                                          \
+        formula;                                                                                                       \
+    }                                                                                                                  \
+    break
 
 static void activate(int32_t kind, const float *x, int64_t count, float *y) {
-    if (kind == 1) {
-#pragma omp simd
+    switch (kind) {
+    case 1:
+        EACH(y[i] = v > 0 ? v : 0);
+    case 2:
+        EACH(y[i] = v > 0 ? v : 0.01f * v);
+    case 3:
+        EACH(y[i] = ren__sigmoid(v));
+    case 4:
         for (int64_t i = 0; i < count; i++)
-            y[i] = x[i] > 0 ? x[i] : 0;
-        return;
+            y[i] = tanhf(x[i]);
+        break;
+    case 5:
+        EACH(y[i] = ren__gelu(v));
+    case 6:
+        EACH(y[i] = v * ren__sigmoid(v));
+    case 7:
+        EACH(y[i] = ren__softplus(v));
+    default:
+        memmove(y, x, (size_t)count * sizeof *y);
     }
-    for (int64_t i = 0; i < count; i++)
-        y[i] = value_of(kind, x[i]);
 }
 
 static void activate_backward(int32_t kind, const float *x, const float *dy, int64_t count, float *dx) {
-    if (kind == 1) {
-#pragma omp simd
-        for (int64_t i = 0; i < count; i++)
-            dx[i] = x[i] > 0 ? dy[i] : 0;
-        return;
+    switch (kind) {
+    case 1:
+        EACH(dx[i] = v > 0 ? dy[i] : 0);
+    case 2:
+        EACH(dx[i] = v > 0 ? dy[i] : 0.01f * dy[i]);
+    case 3:
+        EACH(const float s = ren__sigmoid(v); dx[i] = dy[i] * s * (1.0f - s));
+    case 4:
+        for (int64_t i = 0; i < count; i++) {
+            const float t = tanhf(x[i]);
+            dx[i] = dy[i] * (1.0f - t * t);
+        }
+        break;
+    case 5:
+        EACH(dx[i] = dy[i] * ren__gelu_slope(v));
+    case 6:
+        EACH(const float s = ren__sigmoid(v); dx[i] = dy[i] * s * (1.0f + v * (1.0f - s)));
+    case 7:
+        EACH(dx[i] = dy[i] * ren__sigmoid(v));
+    default:
+        memmove(dx, dy, (size_t)count * sizeof *dx);
     }
-    for (int64_t i = 0; i < count; i++)
-        dx[i] = dy[i] * slope_of(kind, x[i]);
 }
+
+#undef EACH
+
+/* ---- dropout ---- */
+
+/* Numbers below 2^32 in lanes of 64 bits, of which only the lower half counts. */
+#if defined(__AVX512F__)
+enum { WORDS = 8 };
+#define LOW_PAIRS            0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_PAIRS           4, 12, 5, 13, 6, 14, 7, 15
+#define MULTIPLY_WORDS(a, b) ((words)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
+#elif defined(__AVX2__)
+enum { WORDS = 4 };
+#define LOW_PAIRS            0, 4, 1, 5
+#define HIGH_PAIRS           2, 6, 3, 7
+#define MULTIPLY_WORDS(a, b) ((words)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
+#else
+enum { WORDS = 2 };
+#define LOW_PAIRS            0, 2
+#define HIGH_PAIRS           1, 3
+#define MULTIPLY_WORDS(a, b) (((a)&0xFFFFFFFFu) * (b))
+#endif
+enum { DRAWN = 4 * WORDS };
+
+typedef uint64_t words __attribute__((vector_size(WORDS * sizeof(uint64_t))));
+
+/* Blocks first ... of ren__philox, one after the other. */
+static inline void philox_blocks(const uint32_t key[2], const uint32_t place[3], uint32_t first,
+                                 uint32_t numbers[DRAWN]) {
+    const words zero = { 0 }, factor0 = zero + 0xD2511F53u, factor1 = zero + 0xCD9E8D57u, lower = zero + 0xFFFFFFFFu;
+    words c0 = zero, c1 = zero + place[0], c2 = zero + place[1], c3 = zero + place[2];
+    uint32_t k0 = key[0], k1 = key[1];
+    for (uint32_t b = 0; b < WORDS; b++)
+        c0[b] = (uint32_t)(first + b);
+    for (int round = 0; round < 10; round++) {
+        const words product0 = MULTIPLY_WORDS(c0, factor0), product1 = MULTIPLY_WORDS(c2, factor1);
+        c0 = (product1 >> 32) ^ c1 ^ (uint64_t)k0;
+        c1 = product1;
+        c2 = (product0 >> 32) ^ c3 ^ (uint64_t)k1;
+        c3 = product0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    c0 = (c0 & lower) | c1 << 32;
+    c2 = (c2 & lower) | c3 << 32;
+    /* Little-endian: the lower half of a word is its first number. */
+    const words low = __builtin_shufflevector(c0, c2, LOW_PAIRS), high = __builtin_shufflevector(c0, c2, HIGH_PAIRS);
+    memcpy(numbers, &low, sizeof low);
+    memcpy(numbers + DRAWN / 2, &high, sizeof high);
+}
+
+static void dropout(const uint32_t key[2], const uint32_t place[3], uint64_t first, int64_t count, uint64_t limit,
+                    float kept, float *factors) {
+    uint32_t numbers[DRAWN];
+    float drawn[DRAWN];
+    const uint32_t last = (uint32_t)(limit - 1); /* dropped up to this number, where limit is not 0 */
+    const float lost = limit ? 0.0f : kept;
+    for (int64_t done = 0; done < count;) {
+        const int64_t skipped = (int64_t)(first % 4), whole = DRAWN - skipped;
+        const int64_t more = count - done < whole ? count - done : whole;
+        float *to = more == DRAWN ? factors + done : drawn;
+        philox_blocks(key, place, (uint32_t)(first / 4), numbers);
+#pragma omp simd
+        for (int i = 0; i < DRAWN; i++)
+            to[i] = numbers[i] <= last ? lost : kept;
+        if (to == drawn) memcpy(factors + done, drawn + skipped, (size_t)more * sizeof *drawn);
+        done += more;
+        first += (uint64_t)more;
+    }
+}
+
+#undef MULTIPLY_WORDS
+#undef LOW_PAIRS
+#undef HIGH_PAIRS
 
 const ren__vector REN__VECTOR_TABLE = {
     moments,    affine, moments_backward, affine_backward, window_max,        stem_row,
-    pooled_row, dot,    add_scaled,       activate,        activate_backward,
+    pooled_row, dot,    add_scaled,       activate,        activate_backward, dropout,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dropout of elements or of whole channels. What is dropped depends on (seed, epoch, sample, place in the network)
  * alone; nothing is kept for backward, which draws the same numbers again. */
-#include "base/random.h"
+#include <math.h>
+
 #include "kernels/vector.h"
 #include "ops/dropout.h"
 #include "ops/internal.h"
@@ -23,17 +24,11 @@ static ren_status infer(const ren__graph *graph, const ren__node *node, ren__sha
 /* Four elements come from one block of the generator. */
 void ren__dropout_factors(const ren__step *step, double rate, int64_t sample, uint64_t index, int64_t count,
                           float *factors) {
-    const uint32_t id = step->samples ? step->samples[sample] : (uint32_t)sample;
     const uint32_t key[2] = { (uint32_t)step->seed, (uint32_t)(step->seed >> 32) };
-    const float kept = (float)(1.0 / (1.0 - rate));
-    uint32_t block[4];
-    for (int64_t i = 0; i < count; i++, index++) {
-        if (i == 0 || index % 4 == 0) {
-            const uint32_t counter[4] = { (uint32_t)(index / 4), id, step->epoch, (uint32_t)step->node->index };
-            ren__philox(counter, key, block);
-        }
-        factors[i] = (double)block[index % 4] < rate * 4294967296.0 ? 0.0f : kept;
-    }
+    const uint32_t place[3] = { step->samples ? step->samples[sample] : (uint32_t)sample, step->epoch,
+                                (uint32_t)step->node->index };
+    ren__vector_for(step->context)
+        ->dropout(key, place, index, count, (uint64_t)ceil(rate * 4294967296.0), (float)(1.0 / (1.0 - rate)), factors);
 }
 
 typedef struct dropout_job {
