@@ -26,54 +26,66 @@ static ren_status infer(const ren__graph *graph, const ren__node *node, ren__sha
     return REN_OK;
 }
 
-static ren_status plan(ren__step *step) {
-    step->scratch_bytes = (size_t)step->context->threads * sizeof(float) *
-                          ren__attention_scratch(step->input_shape[0].dim[1], step->training);
-    return REN_OK;
-}
-
 typedef struct attention_job {
     ren__step *step;
-    int64_t tokens, channels, heads; /* channels of the output */
-    atomic_int status;
+    int64_t tokens, channels, heads, width; /* channels of the output, width of a head */
+    size_t each;                            /* scratch of a thread */
 } attention_job;
+
+static attention_job job_of(ren__step *step) {
+    const attention_node *n = step->node->options;
+    attention_job j = { step, step->input_shape[0].dim[1], step->output_shape.dim[2], n->heads, 0, 0 };
+    j.width = j.channels / j.heads;
+    j.each = ren__attention_scratch(j.tokens, j.width, step->training);
+    return j;
+}
+
+static ren_status plan(ren__step *step) {
+    const attention_job j = job_of(step);
+    step->scratch_bytes = (size_t)step->context->threads * j.each * sizeof(float);
+    if (step->training)
+        step->saved_bytes = 2 * (size_t)(step->input_shape[0].dim[0] * j.heads * j.tokens) * sizeof(float);
+    return REN_OK;
+}
 
 typedef struct drop_place {
     const ren__step *step;
     int64_t sample, head, tokens;
 } drop_place;
 
-static void drop(void *user, int64_t row, float *factors) {
+static void drop(void *user, int64_t row, int64_t first, int64_t count, float *factors) {
     const drop_place *p = user;
     const attention_node *n = p->step->node->options;
-    ren__dropout_factors(p->step, n->dropout, p->sample, (uint64_t)((p->head * p->tokens + row) * p->tokens), p->tokens,
-                         factors);
+    ren__dropout_factors(p->step, n->dropout, p->sample, (uint64_t)((p->head * p->tokens + row) * p->tokens + first),
+                         count, factors);
 }
 
-static void heads(void *argument, int64_t begin, int64_t end, int32_t thread, int backward) {
-    attention_job *j = argument;
+static void heads(const attention_job *j, int64_t begin, int64_t end, int32_t thread, int backward) {
     ren__step *step = j->step;
     const attention_node *n = step->node->options;
-    const int64_t c = j->channels, width = c / j->heads;
-    float *scratch = (float *)step->scratch + (size_t)thread * ren__attention_scratch(j->tokens, step->training);
+    const int64_t c = j->channels;
+    float *scratch = (float *)step->scratch + (size_t)thread * j->each;
     for (int64_t item = begin; item < end; item++) {
         drop_place place = { step, item / j->heads, item % j->heads, j->tokens };
-        const int64_t in = place.sample * j->tokens * 3 * c + place.head * width;
-        const int64_t out = place.sample * j->tokens * c + place.head * width;
+        const int64_t in = place.sample * j->tokens * 3 * c + place.head * j->width;
+        const int64_t out = place.sample * j->tokens * c + place.head * j->width;
         const float *x = step->input[0] + in;
         const ren__attention a = { .tokens = j->tokens,
-                                   .width = width,
+                                   .width = j->width,
                                    .q = x,
                                    .k = x + c,
                                    .v = x + 2 * c,
                                    .stride = 3 * c,
+                                   .normaliser = step->training ? (float *)step->saved + item * 2 * j->tokens : NULL,
                                    .drop = step->training && n->dropout > 0 ? drop : NULL,
                                    .drop_user = &place };
-        float *dx = backward ? step->input_gradient[0] + in : NULL;
-        const ren_status st = backward ? ren__attention_backward(step->context, &a, step->output_gradient + out, c, dx,
-                                                                 dx + c, dx + 2 * c, 3 * c, NULL, scratch)
-                                       : ren__attention_forward(step->context, &a, step->output + out, c, scratch);
-        if (st != REN_OK) atomic_store(&j->status, st);
+        if (backward) {
+            float *dx = step->input_gradient[0] + in;
+            ren__attention_backward(step->context, &a, step->output + out, step->output_gradient + out, c, dx, dx + c,
+                                    dx + 2 * c, 3 * c, NULL, scratch);
+        } else {
+            ren__attention_forward(step->context, &a, step->output + out, c, scratch);
+        }
     }
 }
 
@@ -85,20 +97,19 @@ static void backward_heads(void *argument, int64_t begin, int64_t end, int32_t t
     heads(argument, begin, end, thread, 1);
 }
 
-static ren_status run(ren__step *step, ren__range_fn fn) {
-    const attention_node *n = step->node->options;
-    attention_job j = { step, step->input_shape[0].dim[1], step->output_shape.dim[2], n->heads, REN_OK };
-    ren__parallel_for(step->context, step->run, step->input_shape[0].dim[0] * n->heads, 1, fn, &j);
-    const ren_status st = atomic_load(&j.status);
-    return st == REN_OK ? REN_OK : ren__error(st, "no memory for a matrix product");
+static void run(ren__step *step, ren__range_fn fn) {
+    attention_job j = job_of(step);
+    ren__parallel_for(step->context, step->run, step->input_shape[0].dim[0] * j.heads, 1, fn, &j);
 }
 
 static ren_status forward(ren__step *step) {
-    return run(step, forward_heads);
+    run(step, forward_heads);
+    return REN_OK;
 }
 
 static ren_status backward(ren__step *step) {
-    return step->input_gradient[0] ? run(step, backward_heads) : REN_OK;
+    if (step->input_gradient[0]) run(step, backward_heads);
+    return REN_OK;
 }
 
 /* Two products of T x T x C. */
@@ -110,7 +121,7 @@ static double flops(const ren__graph *graph, const ren__node *node) {
 const ren__op ren__attention_op = {
     .name = "attention",
     .option_bytes = sizeof(attention_node),
-    .flags = REN__KEEPS_INPUT,
+    .flags = REN__KEEPS_INPUT | REN__KEEPS_OUTPUT,
     .infer = infer,
     .plan = plan,
     .forward = forward,

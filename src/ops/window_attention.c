@@ -3,8 +3,8 @@
  * Attention within windows of a map, of which every second layer's are shifted (Liu et al. 2021), in two or three
  * dimensions, with a learned bias for each relative position. The windows are found by index: nothing is rolled or
  * partitioned in memory. Shifted windows that reach around the map's end hold tokens that are no neighbours; pairs of
- * them are masked. One window is the work of one thread; gradients of the bias table are summed by chunks of windows
- * that do not depend on the number of threads.
+ * them are masked. One head of a chunk of windows is the work of one thread; chunks do not depend on the number of
+ * threads, and gradients of the bias table are summed chunk by chunk.
  */
 #include <string.h>
 
@@ -53,15 +53,15 @@ typedef struct window_job {
     ren__step *step;
     const window_node *node;
     ren__extent map;
-    int64_t tokens, channels, windows, chunk; /* channels of the output; windows of all samples, of a chunk */
-    int64_t tables;                           /* positions of the bias table */
-    int64_t row_floats;                       /* of a thread's part of the scratch */
-    float *bias;                              /* heads x tokens x tokens, for all windows */
-    float *table_gradient;                    /* CHUNKS x tables x heads */
+    int64_t tokens, channels, width; /* channels of the output, width of a head */
+    int64_t windows, chunk, chunks;  /* windows of all samples, of a chunk */
+    int64_t tables;                  /* positions of the bias table */
+    int64_t matrix, stride;          /* floats of a head's bias, of a row of it */
+    size_t each, kernel;             /* scratch of a thread; the kernel's part of it */
+    float *bias;                     /* heads x tokens x tokens, for all windows */
+    float *table_gradient;           /* chunks x heads x tables */
     float *threads;
-    int64_t drawn; /* probabilities of a window */
     int32_t centre, code[MAX_TOKENS];
-    atomic_int status;
 } window_job;
 
 static int64_t table_positions(const window_node *n) {
@@ -79,31 +79,36 @@ static void number_tokens(window_job *j) {
     j->centre = (int32_t)(j->tables / 2);
 }
 
-/* Scratch: bias, the table's gradients, then for each thread rows of q, k, v and out, their gradients, the scores', and
- * room of the kernel. */
+/* Scratch: bias, the table's gradients, then for each thread that of the kernel and, backward, the gradients of the
+ * scores of one head, summed over the windows of a chunk. Saved: what normalises each row of each head of each window.
+ */
 static void lay_out(ren__step *step, window_job *j) {
     const window_node *n = step->node->options;
     *j = (window_job){ .step = step, .node = n, .map = ren__extent_of(&step->input_shape[0]) };
     j->tokens = product(n->window);
     j->channels = ren__channels_of(&step->output_shape);
+    j->width = j->channels / n->heads;
     j->windows = j->map.batch * (product(j->map.size) / j->tokens);
     j->chunk = (j->windows + CHUNKS - 1) / CHUNKS;
+    j->chunks = (j->windows + j->chunk - 1) / j->chunk;
     j->tables = table_positions(n);
-    j->drawn = n->heads * j->tokens * j->tokens;
-    j->row_floats = (int64_t)ren__attention_scratch(j->tokens, step->training) + 4 * j->tokens * j->channels;
-    if (step->training) j->row_floats += 4 * j->tokens * j->channels + j->tokens * j->tokens;
-    j->row_floats = (j->row_floats + 15) / 16 * 16;
+    j->stride = ren__attention_bias_stride(j->tokens);
+    j->matrix = j->tokens * j->stride;
+    j->kernel = (ren__attention_scratch(j->tokens, j->width, step->training) + 15) / 16 * 16;
+    j->each = (j->kernel + (step->training ? (size_t)j->matrix : 0) + 15) / 16 * 16;
     j->bias = step->scratch;
-    j->table_gradient = j->bias + j->drawn;
-    j->threads = j->table_gradient + (step->training ? CHUNKS * j->tables * n->heads : 0);
+    j->table_gradient = j->bias + n->heads * j->matrix;
+    j->threads = j->table_gradient + (step->training ? j->chunks * j->tables * n->heads : 0);
     number_tokens(j);
 }
 
 static ren_status plan(ren__step *step) {
     window_job j;
     lay_out(step, &j);
-    const int64_t tables = step->training ? CHUNKS * j.tables * j.node->heads : 0;
-    step->scratch_bytes = (size_t)(j.drawn + tables + step->context->threads * j.row_floats) * sizeof(float);
+    const int64_t tables = step->training ? j.chunks * j.tables : 0;
+    step->scratch_bytes =
+        ((size_t)(j.node->heads * (j.matrix + tables)) + (size_t)step->context->threads * j.each) * sizeof(float);
+    if (step->training) step->saved_bytes = 2 * (size_t)(j.windows * j.node->heads * j.tokens) * sizeof(float);
     return REN_OK;
 }
 
@@ -112,33 +117,57 @@ static void bias_rows(void *argument, int64_t begin, int64_t end, int32_t thread
     const int64_t t = j->tokens, heads = j->node->heads;
     (void)thread;
     for (int64_t query = begin; query < end; query++)
-        for (int64_t key = 0; key < t; key++) {
-            const float *entry = j->step->parameter[0] + (j->code[query] - j->code[key] + j->centre) * heads;
+        for (int64_t key = 0; key < j->stride; key++) {
+            const int64_t code = key < t ? j->code[key] : j->code[0]; /* behind the last: any finite number */
+            const float *entry = j->step->parameter[0] + (j->code[query] - code + j->centre) * heads;
             for (int64_t h = 0; h < heads; h++)
-                j->bias[(h * t + query) * t + key] = entry[h];
+                j->bias[h * j->matrix + query * j->stride + key] = entry[h];
         }
 }
 
-/* Row of the map under token `token` of window `window`, and which part of the shifted map it is in: 0 inside, then
- * what the shift has brought round. */
-static int64_t row_of(const window_job *j, int64_t window, int64_t token, uint8_t *part) {
-    const window_node *n = j->node;
-    int64_t at[3], within = token, each = product(j->map.size) / j->tokens, place = window % each;
-    *part = 0;
-    for (int a = 2; a >= 0; a--) {
-        const int64_t count = j->map.size[a] / n->window[a];
-        const int64_t shifted = place % count * n->window[a] + within % n->window[a];
-        place /= count;
-        within /= n->window[a];
-        at[a] = shifted + n->shift[a];
-        if (at[a] >= j->map.size[a]) at[a] -= j->map.size[a];
-        *part = (uint8_t)(*part * 3);
-        if (n->shift[a])
-            *part = (uint8_t)(*part + (shifted >= j->map.size[a] - n->shift[a]    ? 2
-                                       : shifted >= j->map.size[a] - n->window[a] ? 1
-                                                                                  : 0));
+/* The rows of the map under the tokens of a window. */
+typedef struct window_rows {
+    int64_t place[MAX_TOKENS];
+    uint8_t part[MAX_TOKENS]; /* of the shifted map: on each axis 0 inside, then what the shift has brought round */
+    int masked;               /* tokens of more than one part */
+} window_rows;
+
+/* One axis of a window, for each of its steps: the place on the map's axis, and the part. */
+typedef struct window_axis {
+    int64_t at[MAX_TOKENS];
+    uint8_t part[MAX_TOKENS];
+} window_axis;
+
+static void find_axis(const window_job *j, int a, int64_t first, window_axis *axis) {
+    const int64_t size = j->map.size[a], window = j->node->window[a], shift = j->node->shift[a];
+    for (int64_t i = 0; i < window; i++) {
+        const int64_t shifted = first + i;
+        axis->at[i] = shifted + shift >= size ? shifted + shift - size : shifted + shift;
+        axis->part[i] = !shift ? 0 : shifted >= size - shift ? 2 : shifted >= size - window ? 1 : 0;
     }
-    return ((window / each * j->map.size[0] + at[0]) * j->map.size[1] + at[1]) * j->map.size[2] + at[2];
+}
+
+static void find_rows(const window_job *j, int64_t window, window_rows *rows) {
+    const int64_t *size = j->node->window, each = product(j->map.size) / j->tokens, sample = window / each;
+    window_axis axis[3];
+    int64_t place = window % each, token = 0;
+    for (int a = 2; a >= 0; a--) {
+        const int64_t count = j->map.size[a] / size[a];
+        find_axis(j, a, place % count * size[a], &axis[a]);
+        place /= count;
+    }
+    rows->masked = 0;
+    for (int64_t d = 0; d < size[0]; d++)
+        for (int64_t h = 0; h < size[1]; h++) {
+            const int64_t line =
+                ((sample * j->map.size[0] + axis[0].at[d]) * j->map.size[1] + axis[1].at[h]) * j->map.size[2];
+            const int part = (axis[0].part[d] * 3 + axis[1].part[h]) * 3;
+            for (int64_t w = 0; w < size[2]; w++, token++) {
+                rows->place[token] = line + axis[2].at[w];
+                rows->part[token] = (uint8_t)(part + axis[2].part[w]);
+                rows->masked |= rows->part[token] != rows->part[0];
+            }
+        }
 }
 
 typedef struct drop_place {
@@ -146,136 +175,101 @@ typedef struct drop_place {
     int64_t window, head;
 } drop_place;
 
-static void drop(void *user, int64_t row, float *factors) {
+static void drop(void *user, int64_t row, int64_t first, int64_t count, float *factors) {
     const drop_place *p = user;
     const window_job *j = p->job;
-    const int64_t each = j->windows / j->map.batch, first = (p->window % each * j->node->heads + p->head) * j->tokens;
-    ren__dropout_factors(j->step, j->node->dropout, p->window / each, (uint64_t)((first + row) * j->tokens), j->tokens,
-                         factors);
+    const int64_t each = j->windows / j->map.batch, before = (p->window % each * j->node->heads + p->head) * j->tokens;
+    ren__dropout_factors(j->step, j->node->dropout, p->window / each, (uint64_t)((before + row) * j->tokens + first),
+                         count, factors);
 }
 
-/* A thread's rows. */
-typedef struct window_rows {
-    float *x, *y, *dx, *dy, *scores, *room;
-    int64_t row[MAX_TOKENS];
-    uint8_t part[MAX_TOKENS];
-    int masked;
-} window_rows;
-
-static void gather(const window_job *j, int64_t window, window_rows *rows, int backward) {
-    const int64_t c = j->channels;
-    rows->masked = 0;
-    for (int64_t t = 0; t < j->tokens; t++) {
-        rows->row[t] = row_of(j, window, t, &rows->part[t]);
-        rows->masked |= rows->part[t] != rows->part[0];
-        memcpy(rows->x + t * 3 * c, j->step->input[0] + rows->row[t] * 3 * c, 3 * (size_t)c * sizeof(float));
-        if (backward) memcpy(rows->dy + t * c, j->step->output_gradient + rows->row[t] * c, (size_t)c * sizeof(float));
-    }
-}
-
-static void add_table_gradient(const window_job *j, int64_t head, const float *scores, float *table) {
+/* The summed gradients of a head's scores to the table's positions. */
+static void add_table_gradient(const window_job *j, const float *scores, float *table) {
+    memset(table, 0, (size_t)j->tables * sizeof *table);
     for (int64_t query = 0; query < j->tokens; query++)
         for (int64_t key = 0; key < j->tokens; key++)
-            table[(j->code[query] - j->code[key] + j->centre) * j->node->heads + head] +=
-                scores[query * j->tokens + key];
+            table[j->code[query] - j->code[key] + j->centre] += scores[query * j->stride + key];
 }
 
-static ren_status window_heads(const window_job *j, int64_t window, window_rows *rows, float *table) {
-    const int64_t c = j->channels, t = j->tokens, width = c / j->node->heads;
-    ren_status st = REN_OK;
-    for (int64_t h = 0; st == REN_OK && h < j->node->heads; h++) {
-        drop_place place = { j, window, h };
-        const float *x = rows->x + h * width;
-        const ren__attention a = { .tokens = t,
-                                   .width = width,
-                                   .q = x,
-                                   .k = x + c,
-                                   .v = x + 2 * c,
-                                   .stride = 3 * c,
-                                   .bias = j->bias + h * t * t,
-                                   .group = rows->masked ? rows->part : NULL,
-                                   .drop = j->step->training && j->node->dropout > 0 ? drop : NULL,
-                                   .drop_user = &place };
-        if (!table) {
-            st = ren__attention_forward(j->step->context, &a, rows->y + h * width, c, rows->room);
-            continue;
-        }
-        float *dx = rows->dx + h * width;
-        memset(rows->scores, 0, (size_t)(t * t) * sizeof(float));
-        st = ren__attention_backward(j->step->context, &a, rows->dy + h * width, c, dx, dx + c, dx + 2 * c, 3 * c,
-                                     rows->scores, rows->room);
-        add_table_gradient(j, h, rows->scores, table);
+/* One head of one window; `scores` (backward) gets its scores' gradients added. */
+static void window_head(const window_job *j, int64_t window, int64_t head, float *scores, float *room) {
+    const int64_t c = j->channels, at = head * j->width;
+    ren__step *step = j->step;
+    drop_place place = { j, window, head };
+    window_rows rows;
+    find_rows(j, window, &rows);
+    const float *x = step->input[0] + at;
+    float *const saved = step->saved;
+    const ren__attention a = { .tokens = j->tokens,
+                               .width = j->width,
+                               .q = x,
+                               .k = x + c,
+                               .v = x + 2 * c,
+                               .stride = 3 * c,
+                               .place = rows.place,
+                               .bias = j->bias + head * j->matrix,
+                               .bias_stride = j->stride,
+                               .group = rows.masked ? rows.part : NULL,
+                               .normaliser =
+                                   step->training ? saved + (window * j->node->heads + head) * 2 * j->tokens : NULL,
+                               .drop = step->training && j->node->dropout > 0 ? drop : NULL,
+                               .drop_user = &place };
+    if (!scores) {
+        ren__attention_forward(step->context, &a, step->output + at, c, room);
+        return;
     }
-    return st;
+    float *dx = step->input_gradient[0] ? step->input_gradient[0] + at : NULL;
+    ren__attention_backward(step->context, &a, step->output + at, step->output_gradient + at, c, dx, dx ? dx + c : NULL,
+                            dx ? dx + 2 * c : NULL, 3 * c, scores, room);
 }
 
-static void rows_of_thread(const window_job *j, int32_t thread, int backward, window_rows *rows) {
-    const int64_t size = j->tokens * j->channels;
-    rows->x = j->threads + thread * j->row_floats;
-    rows->y = rows->x + 3 * size;
-    rows->room = rows->y + size;
-    if (!backward) return;
-    rows->dy = rows->room;
-    rows->dx = rows->dy + size;
-    rows->scores = rows->dx + 3 * size;
-    rows->room = rows->scores + j->tokens * j->tokens;
-}
-
-static void chunk(window_job *j, int64_t index, int32_t thread, int backward) {
-    const int64_t c = j->channels;
-    float *table = backward ? j->table_gradient + index * j->tables * j->node->heads : NULL;
-    window_rows rows = { 0 };
-    rows_of_thread(j, thread, backward, &rows);
-    if (table) memset(table, 0, (size_t)(j->tables * j->node->heads) * sizeof(float));
+/* One head of a chunk of windows. */
+static void chunk_of_head(const window_job *j, int64_t item, int32_t thread, int backward) {
+    const int64_t index = item / j->node->heads, head = item % j->node->heads;
+    float *room = j->threads + (size_t)thread * j->each, *scores = backward ? room + j->kernel : NULL;
+    if (scores) memset(scores, 0, (size_t)j->matrix * sizeof *scores);
     for (int64_t window = index * j->chunk; window < (index + 1) * j->chunk && window < j->windows; window++) {
         if (j->step->run && atomic_load(&j->step->run->stopped) != REN_OK) return;
-        gather(j, window, &rows, backward);
-        const ren_status st = window_heads(j, window, &rows, table);
-        if (st != REN_OK) atomic_store(&j->status, st);
-        for (int64_t t = 0; t < j->tokens; t++)
-            if (!backward)
-                memcpy(j->step->output + rows.row[t] * c, rows.y + t * c, (size_t)c * sizeof(float));
-            else if (j->step->input_gradient[0])
-                memcpy(j->step->input_gradient[0] + rows.row[t] * 3 * c, rows.dx + t * 3 * c,
-                       3 * (size_t)c * sizeof(float));
+        window_head(j, window, head, scores, room);
     }
+    if (scores) add_table_gradient(j, scores, j->table_gradient + item * j->tables);
 }
 
 static void forward_chunks(void *argument, int64_t begin, int64_t end, int32_t thread) {
     for (int64_t i = begin; i < end; i++)
-        chunk(argument, i, thread, 0);
+        chunk_of_head(argument, i, thread, 0);
 }
 
 static void backward_chunks(void *argument, int64_t begin, int64_t end, int32_t thread) {
     for (int64_t i = begin; i < end; i++)
-        chunk(argument, i, thread, 1);
+        chunk_of_head(argument, i, thread, 1);
 }
 
-static ren_status run(window_job *j, ren__range_fn fn) {
+static void run(window_job *j, ren__range_fn fn) {
     ren__step *step = j->step;
     ren__parallel_for(step->context, step->run, j->tokens, 8, bias_rows, j);
-    ren__parallel_for(step->context, step->run, CHUNKS, 1, fn, j);
-    const ren_status st = atomic_load(&j->status);
-    return st == REN_OK ? REN_OK : ren__error(st, "no memory for a matrix product");
+    ren__parallel_for(step->context, step->run, j->chunks * j->node->heads, 1, fn, j);
 }
 
 static ren_status forward(ren__step *step) {
     window_job j;
     lay_out(step, &j);
-    return run(&j, forward_chunks);
+    run(&j, forward_chunks);
+    return REN_OK;
 }
 
 static ren_status backward(ren__step *step) {
     window_job j;
     lay_out(step, &j);
-    const ren_status st = run(&j, backward_chunks);
-    if (st != REN_OK) return st;
-    for (int64_t i = 0; i < j.tables * j.node->heads; i++) {
-        double sum = 0;
-        for (int64_t k = 0; k < CHUNKS; k++)
-            sum += (double)j.table_gradient[k * j.tables * j.node->heads + i];
-        step->parameter_gradient[0][i] = (float)sum;
-    }
+    run(&j, backward_chunks);
+    if (ren__run_check(step->run) != REN_OK) return REN_OK; /* chunks that were left out have no sums */
+    for (int64_t head = 0; head < j.node->heads; head++)
+        for (int64_t i = 0; i < j.tables; i++) {
+            double sum = 0;
+            for (int64_t k = 0; k < j.chunks; k++)
+                sum += (double)j.table_gradient[(k * j.node->heads + head) * j.tables + i];
+            step->parameter_gradient[0][i * j.node->heads + head] = (float)sum;
+        }
     return REN_OK;
 }
 
@@ -288,7 +282,7 @@ static double flops(const ren__graph *graph, const ren__node *node) {
 const ren__op ren__window_attention_op = {
     .name = "window_attention",
     .option_bytes = sizeof(window_node),
-    .flags = REN__KEEPS_INPUT,
+    .flags = REN__KEEPS_INPUT | REN__KEEPS_OUTPUT,
     .infer = infer,
     .plan = plan,
     .forward = forward,
