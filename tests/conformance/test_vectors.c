@@ -33,15 +33,15 @@ out:
     return st;
 }
 
-/* `rtol` 0: the file's own tolerances. */
-static ren_status replay(ren_context *context, const char *arch, const char *name, double rtol) {
+/* With the file's own tolerances. */
+static ren_status replay(ren_context *context, const char *arch, const char *name) {
     ren_status st = REN_OK;
     ren_text *lines = NULL;
     char weights[TEST_PATH], io[TEST_PATH];
     const int is_operator = strcmp(arch, "selective_scan") == 0; /* by itself, without weights */
     snprintf(weights, sizeof weights, "%s.weights.safetensors", name);
     snprintf(io, sizeof io, "%s.io.safetensors", name);
-    st = ren_verify(context, arch, is_operator ? NULL : weights, io, rtol, 1, NULL, &lines);
+    st = ren_verify(context, arch, is_operator ? NULL : weights, io, 0, 1, NULL, &lines);
     if (st == REN_E_CHECK) st = test_fail(__FILE__, __LINE__, "%s:\n%s", name, ren_text_data(lines));
     if (st == REN_OK) st = check_lines(context, io, lines);
     ren_text_free(lines);
@@ -58,7 +58,7 @@ static ren_status test_own_vectors(ren_context *context) {
         const char *end = strstr(entry->d_name, ".io.safetensors");
         if (!end) continue;
         snprintf(name, sizeof name, "%s/%.*s", folder, (int)(end - entry->d_name), entry->d_name);
-        REN_TRY(replay(context, "cnn", name, 0));
+        REN_TRY(replay(context, "cnn", name));
         found++;
     }
     CHECK(found > 0);
@@ -68,21 +68,17 @@ out:
 }
 
 static ren_status test_shared_vectors(ren_context *context) {
-    /* In two of them some activations lie within a float's rounding of a (leaky) ReLU's kink. On which side they fall
-     * depends on the order of sums, so on the instruction set, and gradients upstream move by up to 7e-3; the files
-     * allow 3e-3 and 3e-4. `ren verify` holds to the files' tolerances and may refuse them. */
     static const struct {
         const char *arch, *file;
-        double rtol;
     } pairs[] = {
-        { "cnn", "ren_cnn", 0 },
-        { "vit", "ren_vit", 0 },
-        { "mamba", "ren_mamba", 0 },
-        { "swin_unetr", "swin_unetr", 0.02 },
-        { "gating_mamba", "gating_mamba_learned", 0 },
-        { "gating_mamba", "gating_mamba_dynamic", 0.02 },
-        { "general_moe_head", "general_moe_head", 0 },
-        { "selective_scan", "selective_scan", 0 },
+        { "cnn", "ren_cnn" },
+        { "vit", "ren_vit" },
+        { "mamba", "ren_mamba" },
+        { "swin_unetr", "swin_unetr" },
+        { "gating_mamba", "gating_mamba_learned" },
+        { "gating_mamba", "gating_mamba_dynamic" },
+        { "general_moe_head", "general_moe_head" },
+        { "selective_scan", "selective_scan" },
     };
     ren_status st = REN_OK;
     char path[TEST_PATH], file[64];
@@ -91,7 +87,7 @@ static ren_status test_shared_vectors(ren_context *context) {
         snprintf(file, sizeof file, "golden/%s.io.safetensors", pairs[i].file);
         if (!test_shared(path, file)) SKIP("REN_SHARED has no golden vectors");
         *strstr(path, ".io.safetensors") = 0;
-        REN_TRY(replay(context, pairs[i].arch, path, pairs[i].rtol));
+        REN_TRY(replay(context, pairs[i].arch, path));
     }
 out:
     return st;
