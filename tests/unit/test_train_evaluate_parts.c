@@ -5,11 +5,12 @@
 #include "train/evaluate.h"
 #include "train/study_files.h"
 
-enum { PATIENTS = 16, SCANS = 32, FOLDS = 2, EXPERTS = 7, REN = 7, LEVEL, ODD, MODELS };
+enum { PATIENTS = 16, SCANS = 32, FOLDS = 2, EXPERTS = 7, SINGLES = 14, REN = SINGLES, LEVEL, ODD, MODELS };
 
 static const char text[] =
     "study: parts\nseed: 9\ndata: {root: /nowhere}\nregions: 7\nsplit: {folds: 2}\nexperts:\n- {name: cnn, arch: cnn}\n"
-    "gates:\n- {name: g, source: validation_auc}\n- {name: h, source: validation_auc, normalisation: hierarchical}\n"
+    "gates:\n- {name: g, source: radiomics, predictor: logistic, params: {featureClass: {shape: }}}\n- {name: h, "
+    "source: validation_auc, normalisation: hierarchical}\n"
     "mixtures:\n- {name: ren, experts: cnn, gate: g}\n- {name: level, experts: cnn, gate: h}\n"
     "- {name: odd, experts: cnn, gate: g}\ncompare: {primary: [ren, cnn.RUL]}\n";
 
@@ -38,7 +39,8 @@ static double raw_weight(int model, int region, int row) {
     return model == LEVEL ? 1 + region + fold_of(row) : 1 + row * (region + 2) % 5;
 }
 
-/* A mixture's row: `empty` is the region that the scan lacks, -1 none. */
+/* The radiomics of a region say what its expert says. A mixture's row: `empty` is the region that the scan lacks, -1
+ * none. */
 static void mix(int model, int row, int empty, ren__prediction *item) {
     double total = 0.0;
 
@@ -61,12 +63,12 @@ static ren_status add_rows(fixture *f, int model) {
             ren__prediction item = { .scan = row, .fold = fold };
             const int test = fold_of(row) == fold;
             item.set = test ? REN__SET_TEST : REN__SET_VALIDATION;
-            if (model >= EXPERTS)
+            if (model >= SINGLES)
                 mix(model, row, test && row == 3 ? REN_REGION_RUL : -1, &item);
-            else if (test && row == 3 && model == REN_REGION_RUL)
+            else if (test && row == 3 && model % EXPERTS == REN_REGION_RUL)
                 continue;
             else
-                item.probability = test ? tested(model, row) : validated(model, row);
+                item.probability = test ? tested(model % EXPERTS, row) : validated(model % EXPERTS, row);
             st = ren__predictions_add(test ? &to->test : &to->validation, &item);
         }
     }
@@ -101,7 +103,6 @@ static ren_status setup(ren_context *context, fixture *f) {
     REN_TRY(ren__yaml_parse(text, strlen(text), "test", &tree));
     REN_TRY(ren__study_config_resolve(context, tree, "/tmp", &f->study.config));
     CHECK_INT(f->study.config->model_count, MODELS);
-    f->study.config->gate[0].source = "radiomics"; /* as evaluation sees it, this is its name */
     REN_TRY(read_cohort(context, f));
     REN_CALLOC(f->evaluation.model, MODELS);
     for (int model = 0; model < MODELS; model++) {
@@ -232,6 +233,7 @@ static ren_status test_networks_have_no_ablation(ren_context *context) {
     CHECK_INT(ren__mixture_members(f.study.config, REN, member), EXPERTS);
     CHECK_INT(member[REN_REGION_RIGHT_LUNG], REN_REGION_RIGHT_LUNG);
     CHECK_INT(ren__mixture_members(f.study.config, 0, member), 0);
+    CHECK_INT(ren__mixture_members(f.study.config, EXPERTS, member), 0);
     f.study.config->model[REN].expert = -1;
     f.study.config->mixture[0].gate = -1;
     CHECK_INT(ren__mixture_members(f.study.config, REN, member), 0);
@@ -280,8 +282,10 @@ static ren_status test_contrast_of_lobes(ren_context *context) {
     fixture f;
 
     REN_TRY(setup(context, &f));
-    CHECK_INT(f.evaluation.group_count, 1);
-    CHECK_INT(f.evaluation.contrast_count, 1);
+    CHECK_INT(f.evaluation.group_count, 2);
+    CHECK_INT(f.evaluation.contrast_count, 2); /* none over all experts: there is one kind */
+    CHECK_TEXT(ren__study_model_kind(&f.study.config->model[f.evaluation.contrast[1].groups[0]]), "radiomics");
+    CHECK_NEAR(f.evaluation.contrast[1].difference.estimate, 0.13541666666666669, 1e-15);
     const ren__contrast *contrast = &f.evaluation.contrast[0];
     CHECK_INT(contrast->group_count, 1);
     CHECK_INT(contrast->patients, PATIENTS);
@@ -321,7 +325,7 @@ static ren_status test_tables(ren_context *context) {
     REN_TRY(setup(context, &f));
     REN_TRY(ren__text_create(context, &tests));
     REN_TRY(ren__evaluation_tests_csv(&f.evaluation, tests));
-    REN_TRY(check_table(ren_text_data(tests), 1 + 1 + (MODELS - 2) + 1 + 27, 10));
+    REN_TRY(check_table(ren_text_data(tests), 1 + 1 + (MODELS - 2) + 2 + 27, 10));
     CHECK(strstr(ren_text_data(tests), "\nprimary,ren,cnn.RUL,16,0.640625,0.265625,0.375,") != NULL);
     CHECK(strstr(ren_text_data(tests), "\nregional contrast,cnn lower lobes,cnn other lobes,16,0.578125,") != NULL);
     CHECK(strstr(ren_text_data(tests), "\nablation,ren without radiomics,ren,16,0.609375,0.640625,-0.03125,") != NULL);
@@ -351,8 +355,9 @@ static ren_status test_json(ren_context *context) {
     CHECK_NEAR(json_number_value(json_object_get(first, "auc_change")), 0.65625 - 0.640625, 1e-15);
     CHECK(json_is_number(json_object_get(first, "p_holm")));
     list = json_object_get(json_object_get(tree, "regional_contrasts"), "list");
-    CHECK_INT(json_array_size(list), 1);
+    CHECK_INT(json_array_size(list), 2);
     CHECK_TEXT(json_string_value(json_array_get(json_object_get(json_array_get(list, 0), "models"), 0)), "cnn");
+    CHECK_TEXT(json_string_value(json_array_get(json_object_get(json_array_get(list, 1), "models"), 0)), "g");
     const json_t *models = json_object_get(tree, "models");
     CHECK(json_object_get(json_array_get(models, 0), "weights") == NULL);
     const json_t *weights = json_object_get(json_array_get(models, REN), "weights");
@@ -375,6 +380,7 @@ static ren_status test_page(ren_context *context) {
                                         "<h2>Weights of the regions</h2>",
                                         "<h3>Lower lobes against the others</h3>",
                                         "without radiomics",
+                                        "g (radiomics alone)",
                                         "best single expert",
                                         "Corrected by Holm over 27 tests",
                                         "esearch use only, not verified" };
