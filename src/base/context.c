@@ -64,10 +64,6 @@ static ren_status check_options(const ren_context_options *options) {
     if (options->precision != REN_PRECISION_F32 && options->precision != REN_PRECISION_BF16)
         return ren__error(REN_E_INVALID, "ren_context_options: precision is %d: give REN_PRECISION_F32 or _BF16",
                           (int)options->precision);
-    if (options->precision == REN_PRECISION_BF16)
-        return ren__error(REN_E_UNSUPPORTED,
-                          "ren_context_options: bfloat16 inference is not in libren %s: use REN_PRECISION_F32",
-                          ren_version());
     if (options->isa < REN_ISA_BEST || options->isa > REN_ISA_AVX512)
         return ren__error(REN_E_INVALID, "ren_context_options: isa is %d: give a REN_ISA_*", (int)options->isa);
     return REN_OK;
@@ -82,11 +78,8 @@ static int32_t resolve_isa(int32_t wanted) {
 
 /* ---------------------------------------------------------------------------------------------------- context */
 
-ren_status ren_context_create(const ren_context_options *options, ren_context **out) {
+ren_status ren__context_create(const ren_context_options *options, ren_context **out) {
     ren_context_options set = REN_CONTEXT_OPTIONS_INIT;
-
-    REN_REQUIRE(out);
-    *out = NULL;
     ren_status st = ren__options_copy(&set, sizeof set, options, "ren_context_options");
     if (st == REN_OK) st = check_options(&set);
     if (st != REN_OK) return st;

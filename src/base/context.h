@@ -17,14 +17,16 @@ struct ren_context {
     void *allocator_user;
     ren_log_fn log;
     void *log_user;
-    int32_t threads; /* at least 1 */
-    int32_t precision;
-    int32_t isa; /* PLAIN, AVX2 or AVX512: what the host wants and the processor runs; see ren__kernels_isa */
+    int32_t threads;   /* at least 1 */
+    int32_t precision; /* REN_PRECISION_* of inference; training is float32 */
+    int32_t isa;       /* PLAIN, AVX2 or AVX512: what the host wants and the processor runs; see ren__kernels_isa */
     uint64_t seed;
     ren__ledger *ledger;
     struct ren__pool *pool; /* NULL with one thread */
 };
 
+/* ren_context_create (kernels/context.c) without the question whether the processor has the precision asked for. */
+ren_status ren__context_create(const ren_context_options *options, ren_context **out) REN_CHECKED;
 ren_context *ren__context_retain(ren_context *context);
 void ren__context_release(ren_context *context);
 void ren__log(const ren_context *context, int32_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -254,6 +254,10 @@ const ren__node *ren__graph_node_at(const ren__graph *graph, int32_t index) {
     return graph->nodes[index];
 }
 
+void ren__graph_keep_float(ren__graph *graph) {
+    graph->keeps_float = 1;
+}
+
 int64_t ren__graph_parameters(const ren__graph *graph) {
     int64_t count = 0;
     for (int32_t i = 0; i < graph->parameter_count; i++)
@@ -305,6 +309,7 @@ ren_status ren__graph_copy(const ren__graph *graph, ren__graph **out) {
     copy->input_count = graph->input_count;
     copy->output_count = graph->output_count;
     copy->described = graph->described;
+    copy->keeps_float = graph->keeps_float;
     for (int32_t i = 0; i < graph->node_count; i++) {
         ren__node *node = ren__arena_alloc(copy->arena, sizeof *node);
         size_t bytes = graph->nodes[i]->op->option_bytes;

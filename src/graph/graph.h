@@ -40,6 +40,9 @@ const char *ren__graph_input_name(const ren__graph *graph, int32_t index);
 int32_t ren__graph_output_count(const ren__graph *graph);
 const char *ren__graph_output_name(const ren__graph *graph, int32_t index);
 
+/* Its sessions compute in float32 whatever the context's precision: for what is a part of training. */
+void ren__graph_keep_float(ren__graph *graph);
+
 /* Totals: trained parameters (elements), and floating-point operations of one forward pass. */
 int64_t ren__graph_parameters(const ren__graph *graph);
 double ren__graph_flops(const ren__graph *graph);

@@ -26,6 +26,7 @@ struct ren__graph {
     int32_t tensor_count, node_count, parameter_count, input_count, output_count;
     int32_t tensor_room, node_room, parameter_room, input_room, output_room;
     int32_t described; /* nodes ever added: the next one's index */
+    int32_t keeps_float;
     ren_status status;
     char message[256];
 };

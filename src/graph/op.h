@@ -47,6 +47,7 @@ typedef struct ren__step {
     ren__run *run;
     const ren__node *node;
     int32_t training;
+    int32_t bfloat; /* products of large matrices may round their factors to bfloat16 (inference only) */
     ren__weights *weights;
     ren__shape input_shape[REN__MAX_INPUTS], output_shape;
     const float *input[REN__MAX_INPUTS];

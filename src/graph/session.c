@@ -35,6 +35,7 @@ static ren_status plan_steps(ren__session *session) {
         step->context = context;
         step->node = graph->nodes[i];
         step->training = session->mode == REN__TRAIN;
+        step->bfloat = session->mode == REN__INFER && context->precision == REN_PRECISION_BF16 && !graph->keeps_float;
         step->weights = session->weights;
         for (int32_t k = 0; k < step->node->input_count; k++)
             step->input_shape[k] = *ren__graph_shape(graph, step->node->input[k]);

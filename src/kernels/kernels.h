@@ -9,6 +9,8 @@
 int32_t ren__onednn_isa(void);
 /* The set that libren's own kernels use: the context's, never above oneDNN's cap. */
 int32_t ren__kernels_isa(const ren_context *context);
+/* Not 0 where the processor multiplies bfloat16 (AVX512-BF16 or AMX) and oneDNN's cap lets it. */
+int ren__onednn_bfloat(void);
 /* "2.6.3" */
 const char *ren__onednn_version(void);
 /* GFLOP/s of a square float32 matrix product of this size with the context's threads: the machine's practical peak. */

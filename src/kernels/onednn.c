@@ -45,6 +45,10 @@ int32_t ren__onednn_isa(void) {
     return REN_ISA_PLAIN;
 }
 
+int ren__onednn_bfloat(void) {
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
+}
+
 static char version_text[32];
 static pthread_once_t version_once = PTHREAD_ONCE_INIT;
 

@@ -2,15 +2,17 @@
 /*
  * Convolutions over oneDNN 2.x. Backward with respect to data, at stride 1, is a forward convolution with flipped and
  * transposed weights: oneDNN's forward kernels for channels-last are the faster ones. At other strides it is oneDNN's
- * own backward kernel, one call a sample.
+ * own backward kernel, one call a sample. In bfloat16 each slab's source is rounded on its way: what is read twice
+ * where slabs meet costs less than a second map in memory.
  */
 #include <omp.h>
 #include <string.h>
 
+#include "kernels/bfloat.h"
 #include "kernels/conv.h"
 #include "kernels/onednn.h"
 
-enum { MAX_VARIANTS = 8, MAX_GROUPS_OF_SLABS = 16 };
+enum { MAX_VARIANTS = 8, MAX_GROUPS_OF_SLABS = 16, CHANNELS_FOR_BFLOAT = 8 };
 enum { SRC, WEIGHTS, BIAS, DST, SCRATCH, ROLES };
 static const size_t SLAB_BYTES = (size_t)1
                                  << 20; /* of output: with its input it stays in a core's second-level cache */
@@ -25,7 +27,7 @@ typedef struct variant {
 } variant;
 
 typedef struct slab {
-    int64_t begin, in_begin;
+    int64_t begin, planes, in_begin;
     int32_t variant;
 } slab;
 
@@ -34,10 +36,11 @@ struct ren__convolution {
     ren__conv_shape shape; /* of the convolution that is run: turned round for backward data at stride 1 */
     ren__conv_shape given;
     int32_t direction, flipped, relu, threads;
+    int32_t unsuited; /* oneDNN has no kernel but its reference for a form of slab */
     variant variants[MAX_VARIANTS];
     int32_t variant_count;
-    slab *slabs;                      /* of one sample */
-    int64_t slab_count, largest_slab; /* largest: output floats */
+    slab *slabs;                                      /* of one sample */
+    int64_t slab_count, largest_slab, largest_source; /* largest: output floats, input planes */
     dnnl_memory_desc_t packed;
     dnnl_stream_t *streams; /* by thread */
     size_t scratch_bytes;   /* of oneDNN, of one thread */
@@ -68,15 +71,40 @@ static void flip_weights(const ren__conv_shape *given, const float *weights, flo
 
 /* ---- making ---- */
 
-static ren_status weight_descriptor(const ren__conv_shape *s, dnnl_format_tag_t plain, dnnl_memory_desc_t *out) {
+int ren__conv_bfloat_gains(const ren__conv_shape *shape) {
+    return shape->in_channels / shape->groups >= CHANNELS_FOR_BFLOAT;
+}
+
+static int is_bfloat(const ren__convolution *conv) {
+    return conv->direction == REN__CONV_FORWARD_BFLOAT;
+}
+
+static ren_status weight_descriptor(const ren__conv_shape *s, dnnl_data_type_t type, dnnl_format_tag_t plain,
+                                    dnnl_memory_desc_t *out) {
     dnnl_dims_t dims = { s->out_channels, s->in_channels, s->kernel[0], s->kernel[1], s->kernel[2] };
     dnnl_dims_t grouped = {
         s->groups, s->out_channels / s->groups, s->in_channels / s->groups, s->kernel[0], s->kernel[1], s->kernel[2]
     };
     dnnl_format_tag_t tag = plain == dnnl_format_tag_any ? plain : s->groups > 1 ? dnnl_goidhw : dnnl_oidhw;
     return ren__onednn_check(
-        dnnl_memory_desc_init_by_tag(out, s->groups > 1 ? 6 : 5, s->groups > 1 ? grouped : dims, dnnl_f32, tag),
+        dnnl_memory_desc_init_by_tag(out, s->groups > 1 ? 6 : 5, s->groups > 1 ? grouped : dims, type, tag),
         "dnnl_memory_desc_init_by_tag");
+}
+
+/* Without a neighbourhood the cells are rows of a matrix product. Its kernels want them along the last axis, and choose
+ * the layout of weights by their number: a last slab of fewer would be left to oneDNN's reference kernel, which takes
+ * longer than all the others together. So it is computed whole, and what is beyond the end is dropped. */
+static int is_joined(const ren__convolution *conv) {
+    const ren__conv_shape *s = &conv->shape;
+    int others = !is_bfloat(conv);
+    for (int i = 0; i < 3; i++)
+        others |= s->kernel[i] != 1 || s->stride[i] != 1 || s->pad[i] != 0;
+    return !others;
+}
+
+static void join_axes(dnnl_dims_t dims) {
+    dims[4] *= dims[2] * dims[3];
+    dims[2] = dims[3] = 1;
 }
 
 /* The primitive descriptor of a slab form. The packed layout is chosen by the first variant and kept for the others. */
@@ -90,15 +118,21 @@ static ren_status describe_variant(ren__convolution *conv, variant *v, dnnl_engi
     dnnl_dims_t pad = { v->front, s->pad[1], s->pad[2] }, end = { v->back, 0, 0 };
     dnnl_memory_desc_t src, dst, bias, weights = conv->packed;
     dnnl_convolution_desc_t descriptor;
+    const dnnl_data_type_t type = is_bfloat(conv) ? dnnl_bf16 : dnnl_f32;
     int first = v == conv->variants;
     for (int i = 1; i < 3; i++)
         end[i] = (s->out[i] - 1) * s->stride[i] + s->kernel[i] - s->in[i] - s->pad[i];
-    REN_DNNL(dnnl_memory_desc_init_by_tag(&src, 5, src_dims, dnnl_f32, dnnl_ndhwc));
+    if (is_joined(conv)) {
+        join_axes(src_dims);
+        join_axes(dst_dims);
+    }
+    REN_DNNL(dnnl_memory_desc_init_by_tag(&src, 5, src_dims, type, dnnl_ndhwc));
     REN_DNNL(dnnl_memory_desc_init_by_tag(&dst, 5, dst_dims, dnnl_f32, dnnl_ndhwc));
     REN_DNNL(dnnl_memory_desc_init_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_a));
-    if (first) REN_TRY(weight_descriptor(s, dnnl_format_tag_any, &weights));
-    dnnl_prop_kind_t kind =
-        conv->direction == REN__CONV_FORWARD || conv->flipped ? dnnl_forward_inference : dnnl_forward_training;
+    if (first) REN_TRY(weight_descriptor(s, type, dnnl_format_tag_any, &weights));
+    dnnl_prop_kind_t kind = conv->direction == REN__CONV_FORWARD || is_bfloat(conv) || conv->flipped
+                                ? dnnl_forward_inference
+                                : dnnl_forward_training;
     REN_DNNL(dnnl_convolution_forward_desc_init(&descriptor, kind, dnnl_convolution_direct, &src, &weights, &bias, &dst,
                                                 stride, pad, end));
     REN_DNNL(dnnl_primitive_desc_create(hint, &descriptor, attributes, engine, NULL));
@@ -148,6 +182,7 @@ static ren_status make_variant(ren__convolution *conv, variant *v) {
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_post_ops_t post = NULL;
     dnnl_primitive_desc_t hint = NULL;
+    const char *kernel = "";
     REN_TRY(ren__onednn_engine(&engine));
     REN_TRY(ren__onednn_headroom((size_t)8 << 20)); /* descriptors and generated code: under 1 MB each */
     REN_DNNL(dnnl_primitive_attr_create(&attributes));
@@ -158,6 +193,8 @@ static ren_status make_variant(ren__convolution *conv, variant *v) {
         REN_DNNL(dnnl_primitive_attr_set_post_ops(attributes, post));
     }
     REN_TRY(describe_variant(conv, v, engine, attributes, &hint));
+    REN_DNNL(dnnl_primitive_desc_query(v->descriptor, dnnl_query_impl_info_str, 0, &kernel));
+    conv->unsuited |= strncmp(kernel, "ref", 3) == 0;
     REN_DNNL(dnnl_primitive_create(&v->primitive, v->descriptor));
     REN_TRY(make_memories(conv, v, engine));
     if (v == conv->variants)
@@ -171,26 +208,35 @@ out:
     return st;
 }
 
+/* Output planes of a slab. In bfloat16 slabs are as equal as can be, because the last may be computed whole. */
+static int64_t slab_height(const ren__convolution *conv, int64_t planes) {
+    const ren__conv_shape *s = &conv->shape;
+    const int64_t plane_bytes = s->out[1] * s->out[2] * s->out_channels * (int64_t)sizeof(float);
+    int64_t height = planes;
+    if (conv->direction == REN__CONV_BACKWARD_DATA && !conv->flipped) return s->out[0];
+    while ((height + planes) * plane_bytes <= (int64_t)SLAB_BYTES && (height + planes) * 4 <= s->out[0])
+        height += planes;
+    if (planes == 1 && height == 1 && s->out[0] >= 4) height = 2; /* single planes waste the halo */
+    if (!is_bfloat(conv)) return height;
+    const int64_t count = (s->out[0] + height - 1) / height, units = (s->out[0] + planes - 1) / planes;
+    return (units + count - 1) / count * planes;
+}
+
 /* Cuts a sample's output planes into slabs and collects their forms: first, inner, last, remainder. */
 static ren_status cut(ren__convolution *conv, int64_t planes) {
     ren_status st = REN_OK;
     ren_context *context = conv->context;
     const ren__conv_shape *s = &conv->shape;
-    int64_t row = s->out[1] * s->out[2] * s->out_channels, height = planes;
-    int whole = conv->direction == REN__CONV_BACKWARD_DATA && !conv->flipped;
-    while ((height + planes) * row * (int64_t)sizeof(float) <= (int64_t)SLAB_BYTES &&
-           (height + planes) * 4 <= s->out[0])
-        height += planes;
-    if (planes == 1 && height == 1 && s->out[0] >= 4) height = 2; /* single planes waste the halo */
-    if (whole) height = s->out[0];
-    conv->largest_slab = height * row;
+    const int64_t height = slab_height(conv, planes);
+    const int whole = conv->direction == REN__CONV_BACKWARD_DATA && !conv->flipped, joined = is_joined(conv);
+    conv->largest_slab = height * s->out[1] * s->out[2] * s->out_channels;
     conv->slab_count = (s->out[0] + height - 1) / height;
     REN_CALLOC(conv->slabs, (size_t)conv->slab_count);
     for (int64_t i = 0; i < conv->slab_count; i++) {
         slab *p = &conv->slabs[i];
         variant v = { 0 };
         p->begin = i * height;
-        v.planes = s->out[0] - p->begin < height ? s->out[0] - p->begin : height;
+        p->planes = v.planes = s->out[0] - p->begin < height ? s->out[0] - p->begin : height;
         int64_t from = p->begin * s->stride[0] - s->pad[0];
         int64_t to = (p->begin + v.planes - 1) * s->stride[0] - s->pad[0] + s->kernel[0];
         v.front = from < 0 ? -from : 0;
@@ -198,6 +244,8 @@ static ren_status cut(ren__convolution *conv, int64_t planes) {
         p->in_begin = from < 0 ? 0 : from;
         v.in_planes = (to > s->in[0] ? s->in[0] : to) - p->in_begin;
         if (whole) v.in_planes = s->in[0], v.back = to - s->in[0];
+        if (joined) v.in_planes = v.planes = height;
+        if (v.in_planes > conv->largest_source) conv->largest_source = v.in_planes;
         for (p->variant = 0; p->variant < conv->variant_count; p->variant++) {
             const variant *known = &conv->variants[p->variant];
             if (known->planes == v.planes && known->front == v.front && known->back == v.back) break;
@@ -224,12 +272,36 @@ static ren__conv_shape turn_round(const ren__conv_shape *s) {
     return r;
 }
 
+static ren_status make_variants(ren__convolution *conv, int64_t planes) {
+    const int width = omp_get_max_threads();
+    ren_status st = cut(conv, planes);
+    omp_set_num_threads(1); /* kernels are made for the number of threads they are made under */
+    for (int32_t i = 0; i < conv->variant_count && st == REN_OK; i++)
+        st = make_variant(conv, &conv->variants[i]);
+    omp_set_num_threads(width);
+    return st;
+}
+
+static void free_variants(ren__convolution *conv) {
+    for (int32_t i = 0; i < conv->variant_count; i++) {
+        variant *v = &conv->variants[i];
+        for (int32_t t = 0; v->memory && t < conv->threads; t++)
+            for (int role = 0; role < ROLES; role++)
+                if (v->memory[t][role]) dnnl_memory_destroy(v->memory[t][role]);
+        ren__free(v->memory);
+        if (v->primitive) dnnl_primitive_destroy(v->primitive);
+        if (v->descriptor) dnnl_primitive_desc_destroy(v->descriptor);
+    }
+    ren__free(conv->slabs);
+    conv->slabs = NULL;
+    conv->variant_count = 0;
+}
+
 ren_status ren__conv_create(ren_context *context, const ren__conv_shape *shape, int32_t direction, int32_t relu,
                             int64_t planes, ren__convolution **out) {
     ren_status st = REN_OK;
     ren__convolution *conv = NULL;
     dnnl_engine_t engine = NULL;
-    int width = omp_get_max_threads();
     REN_CALLOC(conv, 1);
     conv->context = context;
     conv->given = *shape;
@@ -239,12 +311,13 @@ ren_status ren__conv_create(ren_context *context, const ren__conv_shape *shape, 
     conv->flipped =
         direction == REN__CONV_BACKWARD_DATA && shape->stride[0] == 1 && shape->stride[1] == 1 && shape->stride[2] == 1;
     conv->shape = conv->flipped ? turn_round(shape) : *shape;
-    REN_TRY(cut(conv, planes));
-    omp_set_num_threads(1); /* kernels are made for the number of threads they are made under */
-    for (int32_t i = 0; i < conv->variant_count && st == REN_OK; i++)
-        st = make_variant(conv, &conv->variants[i]);
-    omp_set_num_threads(width);
-    if (st != REN_OK) goto out;
+    REN_TRY(make_variants(conv, planes));
+    if (is_bfloat(conv) && conv->unsuited) { /* float is faster than the reference */
+        free_variants(conv);
+        conv->direction = REN__CONV_FORWARD;
+        conv->scratch_bytes = 0;
+        REN_TRY(make_variants(conv, planes));
+    }
     REN_TRY(ren__onednn_engine(&engine));
     REN_CALLOC(conv->streams, (size_t)conv->threads);
     for (int32_t t = 0; t < conv->threads; t++)
@@ -258,19 +331,10 @@ out:
 
 void ren__conv_free(ren__convolution *conv) {
     if (!conv) return;
-    for (int32_t i = 0; i < conv->variant_count; i++) {
-        variant *v = &conv->variants[i];
-        for (int32_t t = 0; v->memory && t < conv->threads; t++)
-            for (int role = 0; role < ROLES; role++)
-                if (v->memory[t][role]) dnnl_memory_destroy(v->memory[t][role]);
-        ren__free(v->memory);
-        if (v->primitive) dnnl_primitive_destroy(v->primitive);
-        if (v->descriptor) dnnl_primitive_desc_destroy(v->descriptor);
-    }
+    free_variants(conv);
     for (int32_t t = 0; conv->streams && t < conv->threads; t++)
         if (conv->streams[t]) dnnl_stream_destroy(conv->streams[t]);
     ren__free(conv->streams);
-    ren__free(conv->slabs);
     ren__free(conv);
 }
 
@@ -320,7 +384,7 @@ ren_status ren__conv_pack(const ren__convolution *conv, const float *weights, vo
     ren_context *context = conv->context;
     float *flipped = NULL;
     dnnl_memory_desc_t plain;
-    REN_TRY(weight_descriptor(&conv->shape, dnnl_oidhw, &plain));
+    REN_TRY(weight_descriptor(&conv->shape, dnnl_f32, dnnl_oidhw, &plain));
     if (conv->flipped) {
         REN_ALLOC(flipped, weight_elements(&conv->given) * sizeof(float));
         flip_weights(&conv->given, weights, flipped);
@@ -372,6 +436,30 @@ static size_t out_plane(const ren__conv_shape *s) {
     return (size_t)(s->out[1] * s->out[2] * s->out_channels);
 }
 
+static size_t kept_bytes(const ren__convolution *conv) {
+    return round_up((size_t)conv->largest_slab * sizeof(float));
+}
+
+static size_t rounded_bytes(const ren__convolution *conv) {
+    return round_up((size_t)conv->largest_source * in_plane(&conv->shape) * sizeof(uint16_t));
+}
+
+/* oneDNN's scratch, the slab that `after` takes, and the source in bfloat16; or for backward weights the thread's own
+ * result: for one thread. */
+static size_t thread_scratch(const ren__convolution *conv) {
+    size_t bytes = round_up(conv->scratch_bytes);
+    if (conv->direction == REN__CONV_BACKWARD_WEIGHTS)
+        return bytes + ren__conv_packed_bytes(conv) + round_up((size_t)conv->shape.out_channels * sizeof(float));
+    return bytes + kept_bytes(conv) + (is_bfloat(conv) ? rounded_bytes(conv) : 0);
+}
+
+/* A slab's source in the thread's scratch, rounded to bfloat16. */
+static uint16_t *round_source(const ren__convolution *conv, int64_t planes, const float *src, uint8_t *scratch) {
+    uint16_t *rounded = (uint16_t *)(void *)(scratch + round_up(conv->scratch_bytes) + kept_bytes(conv));
+    ren__to_bfloat(conv->context, src, planes * (int64_t)in_plane(&conv->shape), rounded);
+    return rounded;
+}
+
 static void run_slab(job *j, int64_t item, int32_t thread) {
     const ren__convolution *conv = j->conv;
     const ren__conv_shape *s = &conv->shape;
@@ -384,7 +472,8 @@ static void run_slab(job *j, int64_t item, int32_t thread) {
     size_t in = ((size_t)(sample * s->in[0] + p->in_begin)) * in_plane(s);
     size_t out = ((size_t)(sample * s->out[0] + p->begin)) * out_plane(s);
     int backward = conv->direction == REN__CONV_BACKWARD_DATA && !conv->flipped;
-    float *result = j->after ? kept : j->dst + (backward ? in : out);
+    const int dropping = p->planes < v->planes;
+    float *result = j->after || dropping ? kept : j->dst + (backward ? in : out);
     dnnl_status_t status = point(m[WEIGHTS], j->weights);
     dnnl_exec_arg_t arguments[5] = { { DNNL_ARG_WEIGHTS, m[WEIGHTS] }, { DNNL_ARG_SCRATCHPAD, m[SCRATCH] } };
     if (status == dnnl_success) status = point(m[SCRATCH], scratch);
@@ -397,7 +486,9 @@ static void run_slab(job *j, int64_t item, int32_t thread) {
         arguments[2] = (dnnl_exec_arg_t){ DNNL_ARG_SRC, m[SRC] };
         arguments[3] = (dnnl_exec_arg_t){ DNNL_ARG_DST, m[DST] };
         arguments[4] = (dnnl_exec_arg_t){ DNNL_ARG_BIAS, m[BIAS] };
-        if (status == dnnl_success) status = point(m[SRC], writable(j->src + in));
+        const int64_t planes = dropping ? p->planes : v->in_planes; /* dropped rows come from anything */
+        void *src = is_bfloat(conv) ? (void *)round_source(conv, planes, j->src + in, scratch) : writable(j->src + in);
+        if (status == dnnl_success) status = point(m[SRC], src);
         if (status == dnnl_success) status = point(m[DST], result);
         if (status == dnnl_success) status = point(m[BIAS], writable(j->bias));
     }
@@ -407,20 +498,14 @@ static void run_slab(job *j, int64_t item, int32_t thread) {
     if (status != dnnl_success)
         atomic_store(&j->failed, (int)status);
     else if (j->after)
-        j->after(j->argument, kept, sample, p->begin, v->planes);
+        j->after(j->argument, kept, sample, p->begin, p->planes);
+    else if (dropping)
+        memcpy(j->dst + out, kept, (size_t)p->planes * out_plane(s) * sizeof *kept);
 }
 
 static void run_slabs(void *argument, int64_t begin, int64_t end, int32_t thread) {
     for (int64_t item = begin; item < end; item++)
         run_slab(argument, item, thread);
-}
-
-/* oneDNN's scratch, the slab that `after` takes, and for backward weights the thread's own result, for one thread. */
-static size_t thread_scratch(const ren__convolution *conv) {
-    size_t bytes = round_up(conv->scratch_bytes);
-    if (conv->direction == REN__CONV_BACKWARD_WEIGHTS)
-        return bytes + ren__conv_packed_bytes(conv) + round_up((size_t)conv->shape.out_channels * sizeof(float));
-    return bytes + round_up((size_t)conv->largest_slab * sizeof(float));
 }
 
 /* Bias that a convolution without one is given. */
@@ -532,7 +617,7 @@ ren_status ren__conv_backward_weights(const ren__convolution *conv, ren__run *ru
     for (int64_t group = 1; group < j.groups; group++)
         for (size_t i = 0; i < j.part_floats; i++)
             j.parts[i] += j.parts[(size_t)group * j.part_floats + i];
-    REN_TRY(weight_descriptor(&conv->shape, dnnl_oidhw, &plain));
+    REN_TRY(weight_descriptor(&conv->shape, dnnl_f32, dnnl_oidhw, &plain));
     REN_TRY(reorder(&conv->packed, j.parts, &plain, diff_weights));
     if (diff_bias)
         memcpy(diff_bias, (uint8_t *)j.parts + ren__conv_packed_bytes(conv),

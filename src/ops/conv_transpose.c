@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernels/linear.h"
+#include "ops/bfloat_rows.h"
 #include "ops/internal.h"
 
 enum { ROWS_A_BLOCK = 256 };
@@ -63,6 +64,8 @@ static void lay_out(ren__step *step, transpose_job *j) {
 static ren_status plan(ren__step *step) {
     transpose_job j;
     lay_out(step, &j);
+    if (ren__bfloat_rows_apply(step, j.rows, j.in.channels))
+        return ren__bfloat_rows_plan(step, j.rows, j.in.channels, j.wide, 0);
     step->scratch_bytes = (size_t)((step->training ? 2 : 1) * j.wide * j.in.channels +
                                    (int64_t)step->context->threads * ROWS_A_BLOCK * j.wide) *
                           sizeof(float);
@@ -74,8 +77,7 @@ static int64_t published(const transpose_job *j, int64_t cell, int64_t o, int64_
     return (c * j->out.channels + o) * j->cells + cell;
 }
 
-static void pack(const transpose_job *j) {
-    float *to = j->packed;
+static void pack(const transpose_job *j, float *to) {
     for (int64_t cell = 0; cell < j->cells; cell++)
         for (int64_t o = 0; o < j->out.channels; o++)
             for (int64_t c = 0; c < j->in.channels; c++)
@@ -102,24 +104,45 @@ static int64_t place(const transpose_job *j, int64_t row, int64_t cell) {
            j->out.channels;
 }
 
+static void arrange(ren__step *step, float *matrix) {
+    transpose_job j;
+    lay_out(step, &j);
+    pack(&j, matrix);
+}
+
+static ren_status prepare(ren__step *step) {
+    return ren__bfloat_rows_of(step) ? ren__bfloat_rows_prepare(step, arrange) : REN_OK;
+}
+
+/* Rows of blocks, from row `first` on, to their places in the output. */
+static void spread(const transpose_job *j, const float *blocks, int64_t first, int64_t rows) {
+    const int64_t o = j->out.channels;
+    const float *bias = j->node->no_bias ? NULL : j->step->parameter[1];
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t cell = 0; cell < j->cells; cell++) {
+            const float *from = blocks + row * j->wide + cell * o;
+            float *to = j->step->output + place(j, first + row, cell);
+            for (int64_t k = 0; k < o; k++)
+                to[k] = from[k] + (bias ? bias[k] : 0.0f);
+        }
+}
+
+static void spread_slab(void *argument, const float *slab, int64_t sample, int64_t plane, int64_t planes) {
+    (void)sample;
+    spread(argument, slab, plane, planes);
+}
+
 static void keep_status(transpose_job *j, ren_status st) {
     if (st != REN_OK) atomic_store(&j->status, st);
 }
 
 static void forward_block(void *argument, int64_t begin, int64_t end, int32_t thread) {
     transpose_job *j = argument;
-    const int64_t c = j->in.channels, o = j->out.channels;
+    const int64_t c = j->in.channels;
     float *block = j->threads + (int64_t)thread * ROWS_A_BLOCK * j->wide;
-    const float *bias = j->node->no_bias ? NULL : j->step->parameter[1];
     keep_status(j, ren__matmul(0, 1, end - begin, j->wide, c, j->step->input[0] + begin * c, c, j->packed, c, 0.0f,
                                block, j->wide));
-    for (int64_t row = begin; row < end; row++)
-        for (int64_t cell = 0; cell < j->cells; cell++) {
-            const float *from = block + (row - begin) * j->wide + cell * o;
-            float *to = j->step->output + place(j, row, cell);
-            for (int64_t k = 0; k < o; k++)
-                to[k] = from[k] + (bias ? bias[k] : 0.0f);
-        }
+    spread(j, block, begin, end - begin);
 }
 
 static ren_status result(const transpose_job *j) {
@@ -130,7 +153,8 @@ static ren_status result(const transpose_job *j) {
 static ren_status forward(ren__step *step) {
     transpose_job j;
     lay_out(step, &j);
-    pack(&j);
+    if (ren__bfloat_rows_of(step)) return ren__bfloat_rows_forward(step, NULL, NULL, spread_slab, &j);
+    pack(&j, j.packed);
     ren__parallel_for(step->context, step->run, j.rows, ROWS_A_BLOCK, forward_block, &j);
     return result(&j);
 }
@@ -177,7 +201,7 @@ static void bias_gradient(const transpose_job *j) {
 static ren_status backward(ren__step *step) {
     transpose_job j;
     lay_out(step, &j);
-    pack(&j);
+    pack(&j, j.packed);
     ren__parallel_for(step->context, step->run, j.cells, 1, weights_cell, &j);
     unpack_gradient(&j);
     if (!j.node->no_bias) bias_gradient(&j);
@@ -196,8 +220,10 @@ const ren__op ren__conv_transpose_op = {
     .flags = REN__KEEPS_INPUT,
     .infer = infer,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
+    .release = ren__bfloat_rows_release,
     .flops = flops,
 };
 

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/exact.h"
 #include "kernels/vector.h"
+#include "ops/bfloat_rows.h"
 #include "ops/internal.h"
 
 typedef struct linear_node {
@@ -28,41 +28,42 @@ static ren__linear_shape shape_of(const ren__step *step) {
                                 ren__channels_of(&step->output_shape) };
 }
 
-static ren__exact_weights weights_of(const ren__step *step, const ren__linear_shape *s) {
-    return (ren__exact_weights){ step->parameter[0], s->outputs, s->inputs, 1, 0, s->inputs, 1 };
-}
-
-/* In training the side of a ReLU's kink must not depend on the order of sums (kernels/exact.h); the sums of few rows
- * are exact enough as they are. */
-static int is_exact(const ren__step *step, const ren__linear_shape *s) {
-    return step->training && s->rows > REN__LINEAR_FEW;
-}
-
 static ren_status plan(ren__step *step) {
     const linear_node *n = step->node->options;
     const ren__linear_shape s = shape_of(step);
-    const ren__exact_weights w = weights_of(step, &s);
-    if (is_exact(step, &s)) step->scratch_bytes = ren__exact_packed(&w) * sizeof(float);
-    if (n->normed) step->scratch_bytes = 2 * (size_t)n->features * sizeof(float);
-    return REN_OK;
+    ren_status st = REN_OK;
+    if (ren__bfloat_rows_apply(step, s.rows, s.inputs))
+        st = ren__bfloat_rows_plan(step, s.rows, s.inputs, s.outputs, n->relu && !n->normed);
+    if (n->normed) step->scratch_bytes += 2 * (size_t)n->features * sizeof(float);
+    return st;
+}
+
+static ren_status refuse_arranged(const ren__step *step) {
+    if (!ren__weights_arranged(step->weights, step->weight_index[0])) return REN_OK;
+    return ren__error(REN_E_STATE, "linear: the weights %s are arranged for sparse inference",
+                      ren__weights_name(step->weights, step->weight_index[0]));
+}
+
+static ren_status prepare(ren__step *step) {
+    const ren_status st = ren__bfloat_rows_of(step) ? refuse_arranged(step) : REN_OK;
+    return st == REN_OK && ren__bfloat_rows_of(step) ? ren__bfloat_rows_prepare(step, NULL) : st;
+}
+
+/* The layer without the batch-norm behind it. */
+static ren_status multiply(ren__step *step, const ren__linear_shape *s) {
+    const linear_node *n = step->node->options;
+    const float *bias = n->no_bias ? NULL : step->parameter[1];
+    const ren_status st = refuse_arranged(step);
+    if (st != REN_OK) return st;
+    if (ren__bfloat_rows_of(step)) return ren__bfloat_rows_forward(step, bias, step->output, NULL, NULL);
+    return ren__linear_forward(step->context, step->run, s, step->input[0], step->parameter[0], bias,
+                               n->relu && !n->normed, step->output);
 }
 
 static ren_status forward(ren__step *step) {
     const linear_node *n = step->node->options;
-    ren__linear_shape s = shape_of(step);
-    const float *bias = n->no_bias ? NULL : step->parameter[1];
-    if (ren__weights_arranged(step->weights, step->weight_index[0]))
-        return ren__error(REN_E_STATE, "linear: the weights %s are arranged for sparse inference",
-                          ren__weights_name(step->weights, step->weight_index[0]));
-    if (is_exact(step, &s)) {
-        const ren__exact_weights w = weights_of(step, &s);
-        ren__exact_pack(step->context, &w, step->scratch);
-        ren__exact_linear(step->context, step->run, s.rows, s.inputs, s.outputs, step->input[0], step->scratch, bias,
-                          step->output);
-        return REN_OK;
-    }
-    ren_status st = ren__linear_forward(step->context, step->run, &s, step->input[0], step->parameter[0], bias,
-                                        n->relu && !n->normed, step->output);
+    const ren__linear_shape s = shape_of(step);
+    const ren_status st = multiply(step, &s);
     if (st == REN_OK && n->normed) {
         float *scale = step->scratch, *shift = scale + n->features;
         ren__norm_fold(&step->parameter[2 - n->no_bias], n->features, scale, shift);
@@ -107,8 +108,10 @@ const ren__op ren__linear_op = {
     .flags = REN__KEEPS_INPUT,
     .infer = infer,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
+    .release = ren__bfloat_rows_release,
     .flops = flops,
     .absorb = absorb,
 };

@@ -246,6 +246,7 @@ ren_status ren__training_begin(ren__training *t) {
     t->inference_batch = batch < t->task->validation_count ? batch : t->task->validation_count;
     if (t->inference_batch < 1) t->inference_batch = 1;
     REN_TRY(ren__net_graph(context, t->task->net, t->task->network, t->inference_batch, NULL, &t->inference));
+    ren__graph_keep_float(t->inference); /* what training decides does not depend on the precision of inference */
     REN_TRY(check_network(t));
     REN_ALLOC(t->sample, t->cells * sizeof *t->sample);
     REN_CALLOC(t->numbers, (size_t)batch);
