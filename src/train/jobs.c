@@ -9,6 +9,7 @@
 #include "moe/moe.h"
 #include "train/jobs.h"
 #include "train/metrics.h"
+#include "train/mixture_network.h"
 #include "train/study_files.h"
 #include "train/trainer_handle.h"
 
@@ -305,10 +306,7 @@ static ren_status run_model(ren_study *study, const ren__job *job, ren__run *run
 
     if (model->gate >= 0) return ren__predictor_run(study, job, run);
     if (model->mixture < 0) return run_expert(study, job, run);
-    if (study->config->mixture[model->mixture].network.net)
-        return ren__error(REN_E_UNSUPPORTED,
-                          "mixtures that are one network cannot be trained by this version of libren (%s)",
-                          ren_version());
+    if (study->config->mixture[model->mixture].network.net) return ren__mixture_network_run(study, job, run);
     return ren__ensemble_run(study, job, run);
 }
 
