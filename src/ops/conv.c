@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/exact.h"
 #include "kernels/vector.h"
 #include "ops/internal.h"
 
@@ -18,7 +19,7 @@ typedef struct conv_node {
 } conv_node;
 
 typedef struct conv_state {
-    ren__convolution *forward, *data, *weights; /* forward NULL: the stem's kernel */
+    ren__convolution *forward, *data, *weights; /* forward NULL: the stem's kernel, in training the exact one */
     const void *packed;                         /* inference: derived from the weights */
     const float *bias;
 } conv_state;
@@ -68,6 +69,11 @@ static ren_status infer(const ren__graph *graph, const ren__node *node, ren__sha
     return REN_OK;
 }
 
+/* In training the side of a ReLU's kink must not depend on the order of sums (kernels/exact.h). */
+static int is_exact(const ren__step *step, const ren__conv_shape *s) {
+    return step->training && s->groups == 1;
+}
+
 static ren_status plan(ren__step *step) {
     ren_status st = REN_OK;
     ren_context *context = step->context;
@@ -81,11 +87,16 @@ static ren_status plan(ren__step *step) {
         step->scratch_bytes = ren__stem_scratch_bytes(&s);
         return REN_OK;
     }
-    const int32_t direction = step->bfloat && ren__conv_bfloat_gains(&s) ? REN__CONV_FORWARD_BFLOAT : REN__CONV_FORWARD;
-    REN_TRY(ren__conv_create(context, &s, direction, n->relu, n->pool ? n->pool : 1, &state->forward));
-    step->scratch_bytes = ren__conv_scratch_bytes(state->forward);
-    if (!step->training) return REN_OK;
-    step->scratch_bytes += ren__conv_packed_bytes(state->forward);
+    if (is_exact(step, &s)) {
+        step->scratch_bytes = ren__exact_conv_scratch_bytes(context, &s);
+    } else {
+        const int32_t direction =
+            step->bfloat && ren__conv_bfloat_gains(&s) ? REN__CONV_FORWARD_BFLOAT : REN__CONV_FORWARD;
+        REN_TRY(ren__conv_create(context, &s, direction, n->relu, n->pool ? n->pool : 1, &state->forward));
+        step->scratch_bytes = ren__conv_scratch_bytes(state->forward);
+        if (!step->training) return REN_OK;
+        step->scratch_bytes += ren__conv_packed_bytes(state->forward);
+    }
     REN_TRY(ren__conv_create(context, &s, REN__CONV_BACKWARD_WEIGHTS, 0, 1, &state->weights));
     REN_TRY(ren__conv_create(context, &s, REN__CONV_BACKWARD_DATA, 0, 1, &state->data));
     size_t data = ren__conv_scratch_bytes(state->data) + ren__conv_packed_bytes(state->data);
@@ -230,6 +241,15 @@ static ren_status forward_pooled(ren__step *step, const conv_state *state) {
                              pool_slab, &p);
 }
 
+static ren_status forward_exact(ren__step *step, const float *bias) {
+    ren__conv_shape s;
+    const ren_status st = shape_of(step->node->options, &step->input_shape[0], &s);
+    if (st != REN_OK) return st;
+    ren__exact_conv_forward(step->context, step->run, &s, step->input[0], step->parameter[0], bias, step->output,
+                            step->scratch);
+    return REN_OK;
+}
+
 static ren_status forward(ren__step *step) {
     const conv_node *n = step->node->options;
     conv_state *state = step->state;
@@ -237,12 +257,14 @@ static ren_status forward(ren__step *step) {
     if (!step->training)
         return ren__conv_forward(state->forward, step->run, step->input[0], state->packed, state->bias, step->output,
                                  step->scratch, NULL, NULL);
+    const float *bias = has_bias(n) ? step->parameter[1] : NULL;
+    if (!state->forward) return forward_exact(step, bias);
     void *packed = step->scratch;
     uint8_t *scratch = (uint8_t *)step->scratch + ren__conv_packed_bytes(state->forward);
     ren_status st = ren__conv_pack(state->forward, step->parameter[0], packed);
     if (st != REN_OK) return st;
-    return ren__conv_forward(state->forward, step->run, step->input[0], packed, has_bias(n) ? step->parameter[1] : NULL,
-                             step->output, scratch, NULL, NULL);
+    return ren__conv_forward(state->forward, step->run, step->input[0], packed, bias, step->output, scratch, NULL,
+                             NULL);
 }
 
 static ren_status backward(ren__step *step) {

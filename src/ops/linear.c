@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/exact.h"
 #include "kernels/vector.h"
 #include "ops/bfloat_rows.h"
 #include "ops/internal.h"
@@ -28,10 +29,22 @@ static ren__linear_shape shape_of(const ren__step *step) {
                                 ren__channels_of(&step->output_shape) };
 }
 
+static ren__exact_weights weights_of(const ren__step *step, const ren__linear_shape *s) {
+    return (ren__exact_weights){ step->parameter[0], s->outputs, s->inputs, 1, 0, s->inputs, 1 };
+}
+
+/* In training the side of a ReLU's kink must not depend on the order of sums (kernels/exact.h); the sums of few rows
+ * are exact enough as they are. */
+static int is_exact(const ren__step *step, const ren__linear_shape *s) {
+    return step->training && s->rows > REN__LINEAR_FEW;
+}
+
 static ren_status plan(ren__step *step) {
     const linear_node *n = step->node->options;
     const ren__linear_shape s = shape_of(step);
+    const ren__exact_weights w = weights_of(step, &s);
     ren_status st = REN_OK;
+    if (is_exact(step, &s)) step->scratch_bytes = ren__exact_packed(&w) * sizeof(float);
     if (ren__bfloat_rows_apply(step, s.rows, s.inputs))
         st = ren__bfloat_rows_plan(step, s.rows, s.inputs, s.outputs, n->relu && !n->normed);
     if (n->normed) step->scratch_bytes += 2 * (size_t)n->features * sizeof(float);
@@ -56,6 +69,13 @@ static ren_status multiply(ren__step *step, const ren__linear_shape *s) {
     const ren_status st = refuse_arranged(step);
     if (st != REN_OK) return st;
     if (ren__bfloat_rows_of(step)) return ren__bfloat_rows_forward(step, bias, step->output, NULL, NULL);
+    if (is_exact(step, s)) {
+        const ren__exact_weights w = weights_of(step, s);
+        ren__exact_pack(step->context, &w, step->scratch);
+        ren__exact_linear(step->context, step->run, s->rows, s->inputs, s->outputs, step->input[0], step->scratch, bias,
+                          step->output);
+        return REN_OK;
+    }
     return ren__linear_forward(step->context, step->run, s, step->input[0], step->parameter[0], bias,
                                n->relu && !n->normed, step->output);
 }
