@@ -19,7 +19,8 @@
     each(gating_vit) \
     each(gating_swin_unetr) \
     each(moe_swin_unetr) \
-    each(general_moe)
+    each(general_moe) \
+    each(joined_experts)
 /* clang-format on */
 
 #define DECLARE(name) extern const ren__net ren__##name##_net;

@@ -21,8 +21,9 @@ typedef struct ren__net {
     const char *const *backbone;
 } ren__net;
 
-/* The head of `general_moe`, which is trained on experts' features: no network of a scan by itself. */
-extern const ren__net ren__general_moe_net;
+/* `general_moe`: its head, which is trained on the features of finished experts and is no network of a scan by itself;
+ * and the whole, experts and head, whose experts' parameters are called "experts.REGION." and their own name. */
+extern const ren__net ren__general_moe_net, ren__joined_experts_net;
 
 const ren__net *ren__net_find(const char *name); /* NULL: not there */
 const ren__net *ren__net_at(int32_t index);      /* NULL past the end */

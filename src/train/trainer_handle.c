@@ -27,7 +27,8 @@ struct ren_trainer {
     json_t *origin;     /* or NULL */
     json_t *record;     /* these three: NULL until it is trained */
     json_t *history;    /* a list, an object for each epoch */
-    ren_expert *expert; /* held */
+    ren_expert *expert; /* held; NULL with features, as `head` is without */
+    ren__weights *head;
 };
 
 /* ------------------------------------------------------------------------------------------------------- making */
@@ -136,6 +137,7 @@ void ren_trainer_free(ren_trainer *trainer) {
     ren_context *context = trainer->context;
 
     ren_expert_free(trainer->expert);
+    ren__weights_release(trainer->head);
     json_decref(trainer->history);
     json_decref(trainer->record);
     json_decref(trainer->origin);
@@ -336,6 +338,10 @@ const ren_expert *ren__trainer_expert(const ren_trainer *trainer) {
     return trainer->expert;
 }
 
+const ren__weights *ren__trainer_head(const ren_trainer *trainer) {
+    return trainer->head;
+}
+
 const json_t *ren__trainer_record(const ren_trainer *trainer) {
     return trainer->record;
 }
@@ -413,11 +419,14 @@ ren_status ren__trainer_train(ren_trainer *trainer, ren__run *run) {
     json_t *record = NULL, *history = NULL;
     ren_status st = REN_OK;
 
-    if (trainer->expert) return REN_OK;
+    if (trainer->record) return REN_OK;
     REN_TRY(ren__train(trainer->context, &task, run, &outcome));
     REN_TRY(make_record(trainer, &outcome, &record));
     REN_TRY(make_history(&outcome, &history));
-    REN_TRY(make_expert(trainer, outcome.weights, record));
+    if (trainer->features)
+        trainer->head = ren__weights_retain(outcome.weights);
+    else
+        REN_TRY(make_expert(trainer, outcome.weights, record));
     trainer->record = json_incref(record);
     trainer->history = json_incref(history);
 out:

@@ -29,5 +29,7 @@ ren_status ren__trainer_train(ren_trainer *trainer, ren__run *run) REN_CHECKED;
 /* Once trained: the expert, and the training record of its model card. They belong to the trainer. */
 const ren_expert *ren__trainer_expert(const ren_trainer *trainer);
 const json_t *ren__trainer_record(const ren_trainer *trainer);
+/* Of a trainer with features, which makes no expert: the head's weights. */
+const ren__weights *ren__trainer_head(const ren_trainer *trainer);
 
 #endif
