@@ -6,7 +6,7 @@ usage: convert_torch.py CHECKPOINT MODEL --region NAME [options]
 
 CHECKPOINT is a .pth or .pt file (read with torch, weights only) or a state dict in .safetensors (torch is not needed).
 The architecture and its sizes follow from the tensors' names and shapes; what they do not tell (heads of a ViT, the
-input's size where it is no cube) is said with --input-size, --heads and --config. The library itself reads the weights
+input's size where it is no cube or all maps are averaged) is said with --input-size, --heads and --config. The library itself reads the weights
 and writes the model: it refuses a tensor too many, one that is missing, and a wrong shape.
 """
 
@@ -28,13 +28,8 @@ Shapes = Dict[str, Tuple[int, ...]]
 CONTAINERS = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
 LARGEST_HEADER = 100 << 20
 
-# One network that is a mixture: the library describes and verifies it, and has no model file for it.
-MIXTURES = {
-    "mamba_backbone.": "gating_mamba",
-    "vit_backbone.": "gating_vit",
-    "expert_extractors.": "a mixture over SwinUNETR",
-    "gating_network.": "general_moe",
-}
+# The gate's weights of a mixture that is one network: gating_* and moe_swin_unetr.
+GATES = ("gating_weights", "base_weights")
 
 
 class Refusal(Exception):
@@ -195,19 +190,15 @@ def read_mamba(shapes: Shapes, size: Optional[Sequence[int]]) -> Dict[str, Any]:
     return config
 
 
-def read_swin_unetr(shapes: Shapes, size: Optional[Sequence[int]]) -> Dict[str, Any]:
-    if "classifier.weight" not in shapes:
-        raise Refusal("this SwinUNETR makes a map: a classifier (classifier.weight) is needed after it")
+def read_swin(shapes: Shapes, before: str) -> Dict[str, Any]:
+    """The SwinUNETR whose tensors' names begin with ``before``."""
     config: Dict[str, Any] = {
-        "classes": need(shapes, "classifier.weight", 2)[0],
-        "feature_size": need(shapes, "swinViT.patch_embed.proj.weight", 5)[0],
-        "out_channels": need(shapes, "out.conv.conv.weight", 5)[0],
-        "input_size": list(size or (96, 96, 96)),
+        "feature_size": need(shapes, f"{before}swinViT.patch_embed.proj.weight", 5)[0],
         "depths": [],
         "num_heads": [],
     }
     for stage in range(1, 5):
-        prefix = f"swinViT.layers{stage}.0.blocks"
+        prefix = f"{before}swinViT.layers{stage}.0.blocks"
         places, heads = need(shapes, f"{prefix}.0.attn.relative_position_bias_table", 2)
         config["depths"].append(layers(shapes, rf"{re.escape(prefix)}\.(\d+)\."))
         config["num_heads"].append(heads)
@@ -215,6 +206,68 @@ def read_swin_unetr(shapes: Shapes, size: Optional[Sequence[int]]) -> Dict[str, 
         config["window_size"] = [window] * 3
     return config
 
+
+def read_swin_unetr(shapes: Shapes, size: Optional[Sequence[int]]) -> Dict[str, Any]:
+    if "classifier.weight" not in shapes:
+        raise Refusal("this SwinUNETR makes a map: a classifier (classifier.weight) is needed after it")
+    return {
+        "classes": need(shapes, "classifier.weight", 2)[0],
+        "out_channels": need(shapes, "out.conv.conv.weight", 5)[0],
+        "input_size": list(size or (96, 96, 96)),
+        **read_swin(shapes, ""),
+    }
+
+
+def read_gate(shapes: Shapes) -> Dict[str, Any]:
+    """What all mixtures that are one network share."""
+    gate = next(name for name in GATES if name in shapes)
+    modes = {"weight_adjustments": "learned", "weight_logits": "learned", "weight_predictor.0.weight": "dynamic"}
+    config: Dict[str, Any] = {
+        "classes": need(shapes, "classifier.3.weight", 2)[0],
+        "n_experts": need(shapes, gate, 1)[0],
+        "weight_mode": next((mode for name, mode in modes.items() if name in shapes), "fixed"),
+    }
+    if "expert_extractors.0.extractor.6.weight" in shapes:
+        config["expert_feature_dim"] = need(shapes, "expert_extractors.0.extractor.6.weight", 5)[0]
+    return config
+
+
+def read_gating_mamba(shapes: Shapes, size: Optional[Sequence[int]]) -> Dict[str, Any]:
+    width, inner = need(shapes, "mamba_backbone.out_proj.weight", 2)
+    return {
+        **read_gate(shapes),
+        "d_model": width,
+        "d_state": need(shapes, "mamba_backbone.A_log", 2)[1],
+        "d_conv": need(shapes, "mamba_backbone.conv1d.weight", 3)[2],
+        "expand": inner // width,
+        "input_size": list(size or (96, 96, 96)),
+    }
+
+
+def read_gating_vit(shapes: Shapes, size: Optional[Sequence[int]]) -> Dict[str, Any]:
+    width, _, *patch = need(shapes, "vit_backbone.patch_embedding.projection.weight", 5)
+    hidden = need(shapes, "vit_backbone.transformer_blocks.0.mlp.0.weight", 2)[0]
+    return {
+        **read_gate(shapes),
+        "embed_dim": width,
+        "patch_size": patch,
+        "n_layers": layers(shapes, r"vit_backbone\.transformer_blocks\.(\d+)\."),
+        "mlp_ratio": (hidden + 0.5) / width if hidden % width else hidden // width,
+        "input_size": cube(need(shapes, "vit_backbone.pos_embedding", 3)[1] - 1, patch, size, "patches"),
+    }
+
+
+def read_gating_swin(shapes: Shapes, size: Optional[Sequence[int]]) -> Dict[str, Any]:
+    return {**read_gate(shapes), **read_swin(shapes, "swin_backbone."), "input_size": list(size or (96, 96, 96))}
+
+
+# The same of mixtures that are one network.
+MIXTURES = {
+    "mamba_backbone.out_proj.weight": ("gating_mamba", read_gating_mamba),
+    "vit_backbone.patch_embedding.projection.weight": ("gating_vit", read_gating_vit),
+    "gating_weights": ("gating_swin_unetr", read_gating_swin),
+    "base_weights": ("moe_swin_unetr", read_gating_swin),
+}
 
 # The first tensor of each network, and what reads its settings.
 NETWORKS = {
@@ -226,16 +279,17 @@ NETWORKS = {
 
 
 def recognise(shapes: Shapes, size: Optional[Sequence[int]]) -> Tuple[str, Dict[str, Any]]:
-    """Architecture and settings; refuses what is no expert."""
-    for prefix, name in MIXTURES.items():
-        if any(tensor.startswith(prefix) for tensor in shapes):
-            raise Refusal(f'the tensors "{prefix}*" are those of {name}, a mixture that is one network: libren verifies '
-                          "it (ren verify --arch), but has no model file for it in this version")
-    for tensor, (arch, read) in NETWORKS.items():
+    """Architecture and settings; refuses what is no network of a scan."""
+    known = {**MIXTURES, **NETWORKS} if any(gate in shapes for gate in GATES) else NETWORKS
+    for tensor, (arch, read) in known.items():
         if tensor in shapes:
             return arch, read(shapes, size)
+    if "gating_network.0.weight" in shapes:
+        raise Refusal("these are the weights of general_moe's head alone: its experts are checkpoints of their own, "
+                      "and a study joins them (mixtures with arch: general_moe)")
     first = ", ".join(sorted(shapes)[:3]) or "none"
-    raise Refusal(f"no network that libren knows has these tensors: {first}, ...; cnn, vit, mamba and swin_unetr are known")
+    raise Refusal(f"no network that libren knows has these tensors: {first}, ...; cnn, vit, mamba, swin_unetr, gating_* "
+                  "and moe_swin_unetr are known")
 
 
 # --------------------------------------------------------------------------------------------------------- converting
@@ -252,6 +306,8 @@ def convert(checkpoint: Path, model: Path, region: str, *, size: Optional[Sequen
         if heads:
             config["n_heads"] = heads
         config.update(more or {})
+        if "n_experts" in config and region != "lungs":
+            raise Refusal(f"{arch} divides both lungs by itself: its --region is lungs, not {region}")
         fed = ren.Preset(preset, size=tuple(config["input_size"]))
         with ren.Expert.create(arch, region, config=config, weights=weights, preset=fed) as expert:
             expert.save(model)
@@ -264,7 +320,7 @@ def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("model", type=Path, help="the model file to write")
     parser.add_argument("--region", required=True, choices=[*ren.REGIONS, "lungs"], help="what the network was shown")
     parser.add_argument("--input-size", type=int, nargs=3, metavar=("D", "H", "W"), help="where the input is no cube")
-    parser.add_argument("--heads", type=int, help="attention heads of a ViT (4)")
+    parser.add_argument("--heads", type=int, help="attention heads of a ViT (4; of gating_vit 8)")
     parser.add_argument("--preset", choices=["paper", "lung"], default="paper", help="how its scans were prepared (paper)")
     parser.add_argument("--config", type=json.loads, help='further settings as JSON, {"patch_merging": "monai-1.4"}')
     return parser.parse_args(arguments)

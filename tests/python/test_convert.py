@@ -7,6 +7,7 @@ import json
 import os
 import random
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -44,6 +45,45 @@ VIT = {
     "vit.head.weight": (2, WIDTH),
     "vit.head.bias": (2,),
 }
+
+
+def convolution(name, to, of):
+    return {f"{name}.weight": (to, of, 3, 3, 3), f"{name}.bias": (to,)}
+
+
+def linear(name, to, of):
+    return {f"{name}.weight": (to, of), f"{name}.bias": (to,)}
+
+
+def gating_mamba(width, states, features):
+    """A mixture that is one network, with five regions and dynamic weights."""
+    inner = 2 * width
+    shapes = {"gating_weights": (5,), "mamba_backbone.A_log": (inner, states), "mamba_backbone.D": (inner,)}
+    for region in range(5):
+        for i, (to, of) in enumerate(((32, 1), (64, 32), (features, 64))):
+            shapes.update(convolution(f"expert_extractors.{region}.extractor.{3 * i}", to, of))
+        at = f"region_attention.{region}.attention"
+        shapes.update({**convolution(f"{at}.0", 16, 1), **convolution(f"{at}.3", 8, 16)})
+        shapes.update({**linear(f"{at}.8", 32, 4096), **linear(f"{at}.10", 1, 32)})
+    for i, (to, of) in enumerate(((32, 1), (64, 32), (128, 64))):
+        shapes.update(convolution(f"feature_extractor.{3 * i}", to, of))
+    return {
+        **shapes,
+        **linear("feature_projection", width, 8192),
+        "mamba_backbone.in_proj.weight": (2 * inner, width),
+        "mamba_backbone.conv1d.weight": (inner, 1, 4),
+        "mamba_backbone.conv1d.bias": (inner,),
+        "mamba_backbone.x_proj.weight": (1 + 2 * states, inner),
+        **linear("mamba_backbone.dt_proj", inner, 1),
+        "mamba_backbone.out_proj.weight": (width, inner),
+        **linear("weight_predictor.0", 128, width),
+        **linear("weight_predictor.3", 64, 128),
+        **linear("weight_predictor.6", 5, 64),
+        **linear("feature_fusion.0", 512, width + features),
+        **linear("feature_fusion.3", 256, 512),
+        **linear("classifier.0", 128, 256),
+        **linear("classifier.3", 2, 128),
+    }
 
 
 def numbers(count):
@@ -109,6 +149,22 @@ class Convert(unittest.TestCase):
             found = raw[8 + length + begin : 8 + length + end]
             self.assertEqual(found, struct.pack(f"<{count_of(shape)}f", *numbers(count_of(shape))), name)
 
+    def test_a_mixture_that_is_one_network_predicts(self):
+        checkpoint = write(self.folder / "w.safetensors", gating_mamba(8, 4, 4), "module.")
+        status, text = self.run_on(checkpoint, "--region", "lungs", "--input-size", "32", "32", "32")
+        self.assertEqual(status, 0, text)
+        card = ren.describe_model(self.model)
+        self.assertEqual((card["architecture"], card["regions"]), ("gating_mamba", ["lungs"]))
+        self.assertEqual((card["config"]["weight_mode"], card["config"]["expert_feature_dim"]), ("dynamic", 4))
+        command = [str(BUILD / "bin" / "ren"), "phantom", "--patients", "1", "--scans", "1", "--size", "40", "-q"]
+        subprocess.run([*command, "-o", str(self.folder / "phantom")], check=True)
+        ct = next(path for path in (self.folder / "phantom").glob("*/*.nii.gz") if "lobes" not in path.name)
+        lobes = ct.with_name(ct.name.replace(".nii.gz", "_lobes.nii.gz"))
+        result = ren.Mixture.load(self.model).predict(ren.Volume.read(ct), ren.Volume.read(lobes))
+        self.assertTrue(0 < result.probability < 1)
+        self.assertEqual([region.name for region in result.regions], ["LUL", "LLL", "RUL", "RML", "RLL"])
+        self.assertAlmostEqual(sum(region.weight for region in result.regions), 1, 9)
+
     def test_what_does_not_fit_is_refused(self):
         path = self.folder / "w.safetensors"
         self.refused(write(path, {k: v for k, v in VIT.items() if k != "vit.norm.bias"}), "vit.norm.bias")
@@ -117,7 +173,9 @@ class Convert(unittest.TestCase):
         self.refused(write(path, {**VIT, "vit.pos_embed": (1, 11, WIDTH)}), "are no cube")
         self.refused(write(path, VIT), "does not fit", "--input-size", "16", "16", "24")
         self.refused(write(path, {"layer1.0.weight": (2, 2)}), "no network that libren knows")
-        self.refused(write(path, {"mamba_backbone.A_log": (2, 2)}), "gating_mamba")
+        self.refused(write(path, {"gating_weights": (5,), "mamba_backbone.out_proj.weight": (2, 2)}), "classifier.3.weight")
+        self.refused(write(path, gating_mamba(8, 4, 4)), "its --region is lungs", "--input-size", "32", "32", "32")
+        self.refused(write(path, {"gating_network.0.weight": (2, 2)}), "general_moe")
         path.write_bytes(b"not a file of tensors")
         self.refused(path, "no safetensors file")
         self.refused(self.folder / "missing.safetensors", "missing.safetensors")
