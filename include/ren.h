@@ -508,6 +508,7 @@ REN_API ren_status ren_result_json(const ren_result *result, double read_seconds
 
 /* The explanation of the outcome, where one was asked for. Without: the probability (label 1) for the same scan with
  * the voxels of a region (REN_REGION_*) taken out, its lobes in every expert that sees them; NaN where there is none.
+ * The weights are made anew; radiomics that the gate reads stay those of the whole scan.
  * Contributions: what each value that the gate read of a region adds to the score that it gave the region, exactly, the
  * largest first; of a gate with fixed weights, to the logit of the region's own predictor of the disease; of a stacked
  * mixture, to the one logit. "score", "predictor" or "stack" says which; NULL: none. Base and contributions sum to that

@@ -273,8 +273,7 @@ static void grow_box(ren__box *box, const int64_t cell[3], int64_t voxels_before
 
 void ren__scan_count(ren_scan *scan, const int64_t cell[3], uint8_t lobe) {
     for (int region = 0; region < REN__PLACES; region++)
-        if (ren__region_lobes(region) >> (lobe - 1) & 1U)
-            grow_box(&scan->box[region], cell, scan->voxels[region]++);
+        if (ren__region_lobes(region) >> (lobe - 1) & 1U) grow_box(&scan->box[region], cell, scan->voxels[region]++);
 }
 
 /* Box and number of cells of every region. */

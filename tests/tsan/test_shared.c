@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Four threads with one context, one pair of volumes and one mixture, through the public functions alone: all of them
- * read, reorient, predict and make and free handles at once, and all get the same bits. For `make tsan` above all.
+ * Four threads with one context, one pair of volumes and one mixture whose gate reads radiomics: all of them read,
+ * reorient, extract, predict, explain and make and free handles at once, and all get the same bits. For `make tsan`
+ * above all.
  */
 #include <pthread.h>
 
-#include "moe_fixture.h"
+#include "mixture_fixture.h"
 #include "ren_tools.h"
 
 enum { THREADS = 4, ROUNDS = 3 };
@@ -49,9 +50,12 @@ out:
 static ren_status predict(worker *w) {
     ren_status st = REN_OK;
     ren_result *result = NULL;
+    ren_predict_options options;
     ren_text *json = NULL;
 
-    REN_TRY(ren_mixture_predict(w->with->mixture, w->with->ct, w->with->lobes, NULL, &result));
+    REN_TRY(ren_predict_options_init(&options, sizeof options));
+    options.explain = 1;
+    REN_TRY(ren_mixture_predict_with(w->with->mixture, w->with->ct, w->with->lobes, &options, NULL, &result));
     REN_TRY(ren_result_json(result, 0, &json));
     w->probability = ren_result_probability(result, 1);
 out:
@@ -80,13 +84,15 @@ static ren_status test_threads_share_everything(ren_context *context) {
     shared with = { .context = context };
     worker workers[THREADS], alone = { .with = &with };
     ren_phantom_options options;
+    ren_gate *gate = NULL;
     int started = 0;
 
     REN_TRY(ren_phantom_options_init(&options, sizeof options));
     options.patients = 2;
     options.size = 32;
     REN_TRY(ren_phantom_make(context, &options, 0, 0, NULL, &with.ct, &with.lobes, NULL));
-    REN_TRY(fixture_mixture(context, REN_REGION_LUL, REN_REGION_RUL, &with.mixture));
+    REN_TRY(fixture_radiomics_gate(context, REN__GATE_PER_SCAN, REN_GATE_SUM, 1.0, 0x7f, &gate));
+    REN_TRY(fixture_mixture_of(context, gate, NULL, REN_REGION_LUL, REN_REGION_RUL, &with.mixture));
     for (; started < THREADS; started++) {
         workers[started] = (worker){ .with = &with };
         if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0) break;
@@ -102,6 +108,7 @@ static ren_status test_threads_share_everything(ren_context *context) {
         CHECK(workers[i].mean == alone.mean);
     }
 out:
+    ren_gate_free(gate);
     ren_mixture_free(with.mixture);
     ren_volume_free(with.lobes);
     ren_volume_free(with.ct);
