@@ -5,6 +5,7 @@
 
 #include "format/document.h"
 #include "graph/weights.h"
+#include "moe/model_file.h"
 #include "nets/nets.h"
 #include "ren_tools.h"
 
@@ -161,6 +162,59 @@ static ren_status read_object(const drawn *d, const char *key, json_t **out) {
     return ren__json_parse(text, strlen(text), key, out);
 }
 
+/* Of large maps every 37th value is recorded, in the order N, C, D, H, W. The network's output has its channels last.
+ */
+static ren_status compare_samples(const drawn *d, const ren__session *session, const char *map, const char *name) {
+    enum { STEP = 37 };
+    ren_status st = REN_OK;
+    ren_context *context = d->context;
+    float *wanted = NULL;
+    const ren__tensor_entry *entry = ren__safetensors_find(d->file, name);
+    const ren__shape *shape = ren__session_output_shape(session, map);
+    const float *y = ren__session_output(session, map);
+    CHECK(entry && y && shape->rank == 5 && shape->dim[0] == 1);
+    const int64_t channels = shape->dim[4], voxels = ren__shape_elements(shape) / channels;
+    CHECK_INT(entry->count, (voxels * channels + STEP - 1) / STEP);
+    REN_ALLOC(wanted, entry->count * sizeof *wanted);
+    REN_TRY(ren__safetensors_read_f32(d->file, entry, wanted, entry->count));
+    double largest = 0;
+    for (size_t i = 0; i < entry->count; i++)
+        largest = fmax(largest, fabs((double)wanted[i]));
+    for (size_t i = 0; i < entry->count; i++) {
+        const int64_t at = (int64_t)i * STEP;
+        CHECK_NEAR(y[at % voxels * channels + at / voxels], wanted[i], 1e-4 * largest);
+    }
+out:
+    ren__free(wanted);
+    return st;
+}
+
+static ren_status check_samples(const drawn *d) {
+    static const char name[] = "sampled.y";
+    ren_status st = REN_OK;
+    ren__graph *graph = NULL;
+    ren__weights *weights = NULL;
+    ren__session *session = NULL;
+    ren__safetensors *io = NULL;
+    if (!ren__safetensors_find(d->file, name)) return REN_OK;
+    REN_TRY(ren__net_graph(d->context, ren__net_find(d->arch), d->config, 1, NULL, &graph));
+    REN_TRY(ren__weights_create(d->context, graph, &weights));
+    REN_TRY(ren__checkpoint_read(d->context, d->weights_path, weights));
+    REN_TRY(ren__session_create(graph, weights, REN__INFER, &session));
+    REN_TRY(ren__safetensors_open(d->context, d->io_path, &io));
+    const ren__tensor_entry *x = ren__safetensors_find(io, "input.x");
+    CHECK(x != NULL);
+    REN_TRY(ren__safetensors_read_f32(io, x, ren__session_input(session, "x"), x->count));
+    REN_TRY(ren__session_run(session, NULL));
+    REN_TRY(compare_samples(d, session, name + strlen("sampled."), name));
+out:
+    ren__safetensors_close(io);
+    ren__session_free(session);
+    ren__weights_release(weights);
+    ren__graph_free(graph);
+    return st;
+}
+
 static ren_status replay(ren_context *context, const char *path) {
     ren_status st = REN_OK;
     drawn d = { .context = context };
@@ -178,6 +232,7 @@ static ren_status replay(ren_context *context, const char *path) {
     REN_TRY(make_io(&d));
     st = ren_verify(context, d.arch, d.weights_path, d.io_path, 0, 1, NULL, &lines);
     if (st == REN_E_CHECK) st = test_fail(__FILE__, __LINE__, "%s:\n%s", path, ren_text_data(lines));
+    if (st == REN_OK) st = check_samples(&d);
 out:
     ren_text_free(lines);
     json_decref(d.config);
