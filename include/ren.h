@@ -95,6 +95,9 @@ typedef void (*ren_free_fn)(void *user, void *memory, size_t size);
 typedef void (*ren_log_fn)(void *user, int32_t level, const char *text);
 
 enum { REN_LOG_ERROR = 1, REN_LOG_WARNING = 2, REN_LOG_INFO = 3 };
+/* Of inference. BF16: convolutions and linear layers of many rows round their factors to bfloat16 and sum in float32,
+ * on processors with AVX512-BF16 or AMX; probabilities stay within 0.01. All else is float32: training, norms,
+ * attention, scans, and experts that are evaluated sparsely (`cnn`). */
 enum { REN_PRECISION_F32 = 0, REN_PRECISION_BF16 = 1 };
 
 /* Instruction sets of libren's own kernels, in order. oneDNN keeps a cap of its own for the whole process
@@ -109,7 +112,8 @@ typedef struct ren_context_options {
     ren_log_fn log; /* NULL: silence */
     void *log_user;
     int32_t threads;       /* 0: the processors that affinity and the container's CPU quota allow */
-    int32_t precision;     /* REN_PRECISION_* of inference; REN_PRECISION_BF16 is refused where it cannot run */
+    int32_t precision;     /* REN_PRECISION_* of inference; BF16 is REN_E_UNSUPPORTED where the processor, or the cap
+                              ONEDNN_MAX_CPU_ISA, lacks it */
     int32_t deterministic; /* not 0: insist on equal bits for every number of threads in training;
                               this version gives them always and ignores it */
     int32_t isa;           /* REN_ISA_*: no better set than this in libren's own kernels */
@@ -677,8 +681,8 @@ REN_API void ren_study_free(ren_study *study);
 REN_API int32_t ren_study_job_count(const ren_study *study);
 REN_API const char *ren_study_job_id(const ren_study *study, int32_t index);
 REN_API int32_t ren_study_job_done(const ren_study *study, int32_t index);
-/* Counted from 1: a job needs jobs of lower stages alone, so the jobs of one stage may run side by side, in any order, on
- * any number of machines. 0: out of range. */
+/* Counted from 1: a job needs jobs of lower stages alone, so the jobs of one stage may run side by side, in any order,
+ * on any number of machines. 0: out of range. */
 REN_API int32_t ren_study_job_stage(const ren_study *study, int32_t index);
 /* What a job needs done before it begins, counted by `need` from 0: the index of a job; -1 past the end. */
 REN_API int32_t ren_study_job_need(const ren_study *study, int32_t index, int32_t need);

@@ -298,6 +298,7 @@ for isa in SSE41 AVX AVX2 AVX512_CORE AVX512_CORE_BF16; do
     holds "the same digits for every number of threads, $isa" \
         sh -c 'test -s digits.1 && cmp digits.1 digits.2 && cmp digits.1 digits.3'
 done
+ONEDNN_MAX_CPU_ISA=AVX2 complains 1 'bfloat16' predict --model "$model" "$ct" "$lobes" --precision bf16
 complains 2 'lobe map' predict --model "$model" "$ct"
 complains 1 "$ct" predict --model "$ct" "$ct" "$lobes"
 
