@@ -7,9 +7,13 @@
 #include "moe/model_file.h"
 
 static const char layout_version[] = "1";
-static const char checkpoint_prefix[] = "module.";
-/* What PyTorch stores and a network here does not read: a counter, and an index that follows from the window's size. */
-static const char *const checkpoint_extras[] = { ".num_batches_tracked", ".relative_position_index" };
+/* DataParallel's, and that of a published network within another. */
+static const char *const checkpoint_prefixes[] = { "module.", "swin_unet." };
+/* What PyTorch stores and a network here does not read: a counter, and what follows from the window's and the map's
+ * size. */
+static const char *const checkpoint_extras[] = { ".num_batches_tracked", ".relative_position_index", ".attn_mask" };
+/* Layers that a published network has and never uses. */
+static const char *const checkpoint_unused[] = { ".residual_input_conv.", ".residual_batchnorm." };
 
 enum { NAME_SIZE = 512 };
 
@@ -357,16 +361,24 @@ static int ends_with(const char *name, const char *end) {
 static int is_extra(const char *name) {
     for (size_t i = 0; i < sizeof checkpoint_extras / sizeof checkpoint_extras[0]; i++)
         if (ends_with(name, checkpoint_extras[i])) return 1;
+    for (size_t i = 0; i < sizeof checkpoint_unused / sizeof checkpoint_unused[0]; i++)
+        if (strstr(name, checkpoint_unused[i])) return 1;
     return 0;
 }
 
-/* DataParallel puts "module." before every name; one name without it means that the prefix belongs to the names. */
+/* A prefix is before every name; one name without it means that it belongs to the names. */
 static size_t prefix_length(const ren__safetensors *file) {
-    const size_t length = strlen(checkpoint_prefix);
+    size_t skip = 0;
 
-    for (size_t i = 0; i < ren__safetensors_count(file); i++)
-        if (strncmp(ren__safetensors_at(file, i)->name, checkpoint_prefix, length) != 0) return 0;
-    return length;
+    for (size_t p = 0; p < sizeof checkpoint_prefixes / sizeof checkpoint_prefixes[0]; p++) {
+        const size_t length = strlen(checkpoint_prefixes[p]), count = ren__safetensors_count(file);
+        size_t with = 0;
+        while (with < count &&
+               strncmp(ren__safetensors_at(file, with)->name + skip, checkpoint_prefixes[p], length) == 0)
+            with++;
+        if (with == count && count > 0) skip += length;
+    }
+    return skip;
 }
 
 static ren_status read_checkpoint(ren_context *context, const ren__safetensors *file, ren__weights *weights) {
@@ -381,7 +393,8 @@ static ren_status read_checkpoint(ren_context *context, const ren__safetensors *
     }
     for (int32_t i = 0; i < ren__weights_count(weights); i++) {
         const char *wanted = ren__weights_name(weights, i);
-        if (snprintf(name, sizeof name, "%.*s%s", (int)skip, checkpoint_prefix, wanted) >= (int)sizeof name)
+        const char *prefix = skip > 0 ? ren__safetensors_at(file, 0)->name : "";
+        if (snprintf(name, sizeof name, "%.*s%s", (int)skip, prefix, wanted) >= (int)sizeof name)
             return ren__error(REN_E_INTERNAL, "the parameter name %.40s... is too long", wanted);
         const ren__tensor_entry *entry = ren__safetensors_find(file, name);
         ren_status st = check_entry(entry, wanted, ren__weights_shape(weights, i));

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is trained for, as a JSON object {"kind": ..., ...}: adds what the loss reads (targets "y") and the output
  * "loss". */
+#include <stdio.h>
 #include <string.h>
 
 #include "format/document.h"
+#include "graph/op.h"
 #include "nets/nets.h"
 
 typedef struct loss_kind {
@@ -84,9 +86,48 @@ static ren_status half_mean_square(ren__graph *graph, const json_t *loss, int64_
     return REN_OK;
 }
 
+/* The classes of the heads "outputs.K", which are their weights' first axis; without heads those of the logits. */
+static void find_heads(const ren__graph *graph, ren__value logits, ren__segmentation *options) {
+    const int32_t count = ren__graph_parameter_count(graph);
+    for (int32_t i = 0; i < count && options->heads < REN__MAX_HEADS; i++) {
+        char name[48];
+        const ren__parameter *parameter = ren__graph_parameter_at(graph, i);
+        snprintf(name, sizeof name, "outputs.%d.weight", (int)options->heads);
+        if (strcmp(parameter->name, name) == 0) options->classes[options->heads++] = parameter->shape.dim[0];
+    }
+    if (options->heads > 0) return;
+    const ren__shape *shape = ren__graph_shape(graph, logits);
+    options->classes[options->heads++] = shape->dim[shape->rank - 1];
+}
+
+/* cross_entropy, dice (weights of the two), target (name of the labels' input): of the output "logits". */
+static ren_status segmentation(ren__graph *graph, const json_t *loss, int64_t batch, ren__value *value) {
+    static const char *const known[] = { "kind", "cross_entropy", "dice", "target", NULL };
+    const char *target = "labels";
+    ren__segmentation options = { .cross_entropy = 0.4, .dice = 0.7 };
+    const ren__value logits = ren__graph_find_output(graph, "logits");
+    ren_status st = ren__check_keys(loss, "loss", known);
+    (void)batch;
+    if (st == REN_OK) st = ren__get_number(loss, "cross_entropy", "loss", &options.cross_entropy);
+    if (st == REN_OK) st = ren__get_number(loss, "dice", "loss", &options.dice);
+    if (st == REN_OK) st = ren__get_string(loss, "target", "loss", &target);
+    if (st != REN_OK) return st;
+    if (!(options.cross_entropy >= 0 && options.dice >= 0))
+        return ren__error(REN_E_INVALID, "loss: weights must not be negative");
+    if (logits == REN__NONE || ren__graph_shape(graph, logits)->rank < 3)
+        return ren__error(REN_E_INVALID, "this network has no map of logits for a segmentation");
+    ren__shape labels = *ren__graph_shape(graph, logits);
+    labels.rank--;
+    find_heads(graph, logits, &options);
+    const ren__value numbers = options.heads > 1 ? ren__graph_find_input(graph, "predict_head") : REN__NONE;
+    *value = ren__segmentation_loss(graph, logits, ren__graph_input(graph, target, labels), numbers, &options);
+    return REN_OK;
+}
+
 static const loss_kind kinds[] = {
     { "cross_entropy", cross_entropy },
     { "half_mean_square", half_mean_square },
+    { "segmentation", segmentation },
 };
 
 ren_status ren__net_loss(ren__graph *graph, const json_t *loss, int64_t batch) {

@@ -20,7 +20,8 @@
     each(gating_swin_unetr) \
     each(moe_swin_unetr) \
     each(general_moe) \
-    each(joined_experts)
+    each(joined_experts) \
+    each(m4oe)
 /* clang-format on */
 
 #define DECLARE(name) extern const ren__net ren__##name##_net;

@@ -10,6 +10,7 @@
 
 #include "format/document.h"
 #include "graph/op.h"
+#include "nets/swin.h"
 
 enum { STAGES = 4, MULTIPLE = 32 };
 
@@ -54,46 +55,15 @@ ren_status ren__swin_unetr_config(const json_t *config, const char *where, ren__
 
 /* ---- the transformer ---- */
 
-static ren__value resize(ren__graph *graph, ren__value x, const int64_t to[3]) {
-    const ren__shape shape = *ren__graph_shape(graph, x);
-    const int64_t zero[5] = { 0 },
-                  after[5] = { 0, to[0] - shape.dim[1], to[1] - shape.dim[2], to[2] - shape.dim[3], 0 };
-    const int64_t size[5] = { shape.dim[0], to[0], to[1], to[2], shape.dim[4] };
-    if (after[1] == 0 && after[2] == 0 && after[3] == 0) return x;
-    return after[1] > 0 || after[2] > 0 || after[3] > 0 ? ren__pad(graph, x, zero, after)
-                                                        : ren__slice(graph, x, zero, size);
-}
-
-/* Attention within windows: zeros up to a whole number of windows take part, and are cut off again. */
-static ren__value attention(ren__graph *graph, ren__value x, const char *prefix, const ren__swin_unetr *options,
-                            int64_t heads, int shifted) {
-    char name[REN__NET_NAME];
-    const ren__shape shape = *ren__graph_shape(graph, x);
-    const int64_t *size = shape.dim + 1, channels = shape.dim[4];
-    ren__window_options windows = { .heads = heads, .dropout = options->dropout };
-    int64_t padded[3];
-    for (int i = 0; i < 3; i++) {
-        windows.table[i] = options->window[i];
-        windows.window[i] = size[i] <= options->window[i] ? size[i] : options->window[i];
-        windows.shift[i] = size[i] <= options->window[i] || !shifted ? 0 : options->window[i] / 2;
-        padded[i] =
-            windows.window[i] > 0 ? (size[i] + windows.window[i] - 1) / windows.window[i] * windows.window[i] : 0;
-    }
-    x = ren__linear_truncated(graph, resize(graph, x, padded), ren__net_name(name, prefix, "attn.qkv"), 3 * channels,
-                              0);
-    x = ren__window_attention(graph, x, ren__net_name(name, prefix, "attn"), &windows);
-    return ren__dropout(
-        graph,
-        resize(graph, ren__linear_truncated(graph, x, ren__net_name(name, prefix, "attn.proj"), channels, 0), size),
-        options->dropout);
-}
-
 static ren__value swin_block(ren__graph *graph, ren__value x, const char *prefix, const ren__swin_unetr *options,
                              int64_t heads, int shifted) {
     char name[REN__NET_NAME];
     const int64_t channels = ren__graph_shape(graph, x)->dim[4];
-    ren__value y = attention(graph, ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm1")), prefix, options,
-                             heads, shifted);
+    const ren__swin windows = {
+        heads, { options->window[0], options->window[1], options->window[2] }, shifted, options->dropout
+    };
+    ren__value y =
+        ren__swin_attention(graph, ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm1")), prefix, &windows);
     x = ren__add(graph, x, y);
     y = ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm2"));
     y = ren__activate(
@@ -105,12 +75,7 @@ static ren__value swin_block(ren__graph *graph, ren__value x, const char *prefix
 
 static ren__value downsample(ren__graph *graph, ren__value x, const char *prefix, const ren__swin_unetr *options) {
     static const uint8_t cells[2][REN__MERGE_CELLS] = { { 0, 4, 2, 1, 6, 5, 3, 7 }, { 0, 4, 2, 1, 5, 2, 1, 7 } };
-    char name[REN__NET_NAME];
-    const int64_t *size = ren__graph_shape(graph, x)->dim + 1, channels = size[3];
-    const int64_t even[3] = { (size[0] + 1) / 2 * 2, (size[1] + 1) / 2 * 2, (size[2] + 1) / 2 * 2 };
-    x = ren__merge_patches(graph, resize(graph, x, even), cells[options->repeats_cells], REN__MERGE_CELLS);
-    x = ren__layer_norm(graph, x, ren__net_name(name, prefix, "norm"));
-    return ren__linear_truncated(graph, x, ren__net_name(name, prefix, "reduction"), 2 * channels, 1);
+    return ren__swin_merge(graph, x, prefix, cells[options->repeats_cells], REN__MERGE_CELLS);
 }
 
 /* The map after the patch embedding and after each stage, normalised. */

@@ -17,9 +17,11 @@
     each(max_pool) \
     each(average_pool) \
     each(dropout) \
+    each(drop_path) \
     each(flatten) \
     each(reshape) \
     each(softmax) \
+    each(top_softmax) \
     each(attention) \
     each(window_attention) \
     each(selective_scan) \
@@ -30,12 +32,16 @@
     each(slice) \
     each(pad) \
     each(merge_patches) \
+    each(pixel_shuffle) \
     each(positions) \
     each(class_token) \
     each(select_labels) \
     each(expert_weights) \
     each(mix) \
     each(gate_regulariser) \
+    each(expert_mlp) \
+    each(head) \
+    each(segmentation_loss) \
     each(cross_entropy) \
     each(half_mean_square) \
     each(active_rows) \

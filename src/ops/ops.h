@@ -46,10 +46,14 @@ ren__value ren__adaptive_average_pool(ren__graph *graph, ren__value x, int64_t s
 /* Elements (or whole channels of a sample) to zero with `rate`, the others divided by 1 - rate. Training only. */
 ren__value ren__dropout(ren__graph *graph, ren__value x, double rate);
 ren__value ren__channel_dropout(ren__graph *graph, ren__value x, double rate);
+/* Whole samples of a branch to zero with `rate`, the others divided by 1 - rate. Training only. */
+ren__value ren__drop_path(ren__graph *graph, ren__value x, double rate);
 /* N, spatial, C -> N, C x spatial in the published order C, D, H, W. */
 ren__value ren__flatten(ren__graph *graph, ren__value x);
 ren__value ren__reshape(ren__graph *graph, ren__value x, ren__shape shape); /* the same elements in memory order */
 ren__value ren__softmax(ren__graph *graph, ren__value x);                   /* last axis */
+/* Of the `count` largest of the last axis; the others become 0. */
+ren__value ren__top_softmax(ren__graph *graph, ren__value x, int64_t count);
 ren__value ren__add(ren__graph *graph, ren__value a, ren__value b);
 /* `factor` has x's shape, or 1 for its last axis: then one factor for all channels of a row. */
 ren__value ren__multiply(ren__graph *graph, ren__value x, ren__value factor);
@@ -62,6 +66,8 @@ enum { REN__MERGE_CELLS = 8 };
 /* N, spatial (2 or 3 even axes), C -> N, half of each, count x C: of each block of 2 cells an axis the `cells` (bits D,
  * H, W from high to low) in that order. */
 ren__value ren__merge_patches(ren__graph *graph, ren__value x, const uint8_t *cells, int32_t count);
+/* N, H, W, C with C counted as (row, column, channel) -> N, edge H, edge W, C / edge^2. */
+ren__value ren__pixel_shuffle(ren__graph *graph, ren__value x, int64_t edge);
 /* Learned tensors of a sequence of tokens N, T, C: positions 1, T, C added to each sample (any rank), and a class token
  * 1, 1, C in front of each sequence. `name` is the whole name. */
 ren__value ren__positions(ren__graph *graph, ren__value x, const char *name);
@@ -115,10 +121,46 @@ typedef struct ren__regulariser {
 ren__value ren__gate_regulariser(ren__graph *graph, ren__value weights, ren__value features,
                                  const ren__regulariser *options);
 
+typedef struct ren__expert_options {
+    int64_t hidden;          /* channels between the two layers */
+    int32_t expert, experts; /* which one, of how many */
+    int32_t chosen;          /* of them, by a row; 0: all */
+} ren__expert_options;
+
+/* sum (x's shape, another tensor; REN__NONE: zeros) + g MLP(x), with Linear C -> hidden, GELU, Linear hidden -> C.
+ * `gates` are the number of each sample's expert (N), or factors g of all experts (N, ..., experts: for each row of x
+ * or each sample), or REN__NONE for a g of 1. Rows whose g is 0 cost nothing. Parameters name.0.* and name.2.*. */
+ren__value ren__expert_mlp(ren__graph *graph, ren__value sum, ren__value x, ren__value gates, const char *name,
+                           const ren__expert_options *options);
+
 enum { REN__MAX_CLASSES = 16 };
 /* Mean loss of logits N, K and targets N (class numbers as floats), PyTorch's definition. `weights`: K or NULL. */
 ren__value ren__cross_entropy(ren__graph *graph, ren__value logits, ren__value targets, const double *weights,
                               double smoothing);
+
+/* ---- segmentations with several heads ---- */
+
+enum { REN__MAX_HEADS = 16, REN__MAX_SEGMENTS = 256 };
+
+typedef struct ren__head_options {
+    int64_t classes, width; /* of this head, of the output */
+    int32_t head, heads;    /* which one, of how many */
+} ren__head_options;
+
+/* N, spatial, C -> N, spatial, width: sum (REN__NONE: zeros) and, for samples that name this head (`numbers` N;
+ * REN__NONE: all do), x W^T added to the first `classes` channels. Weight classes, C and a 1 for each spatial axis. */
+ren__value ren__head(ren__graph *graph, ren__value sum, ren__value x, ren__value numbers, const char *name,
+                     const ren__head_options *options);
+
+typedef struct ren__segmentation {
+    double cross_entropy, dice; /* weights of the two */
+    int32_t heads;
+    int64_t classes[REN__MAX_HEADS];
+} ren__segmentation;
+
+/* Of logits N, spatial, K and labels N, spatial; `numbers` as above (REN__NONE: one head). See segmentation_loss.c. */
+ren__value ren__segmentation_loss(ren__graph *graph, ren__value logits, ren__value labels, ren__value numbers,
+                                  const ren__segmentation *options);
 /* Half the mean of x^2. */
 ren__value ren__half_mean_square(ren__graph *graph, ren__value x);
 

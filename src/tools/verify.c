@@ -31,7 +31,8 @@ static ren_status read_tolerance(const ren__verification *v, const char *key, do
 static ren_status without_dropout(json_t **config) {
     if (!*config && !(*config = json_object())) return ren__error(REN_E_MEMORY, "no memory for a configuration");
     if (!json_is_object(*config)) return ren__error(REN_E_FORMAT, "the vector file's config is no JSON object");
-    if (json_object_set_new(*config, "dropout", json_real(0)) != 0)
+    if (json_object_set_new(*config, "dropout", json_real(0)) != 0 ||
+        (json_object_get(*config, "drop_path") && json_object_set_new(*config, "drop_path", json_real(0)) != 0))
         return ren__error(REN_E_MEMORY, "no memory for a configuration");
     return REN_OK;
 }

@@ -4,10 +4,11 @@
 
 /* A family of operators is a file of naive loops with its cases, and a line here. */
 extern const reference_case reference_convolutional[], reference_structural[], reference_transformers[],
-    reference_sequences[], reference_mixtures[];
+    reference_sequences[], reference_mixtures[], reference_segmentations[];
 
 static const reference_case *const families[] = {
-    reference_convolutional, reference_structural, reference_transformers, reference_sequences, reference_mixtures,
+    reference_convolutional, reference_structural, reference_transformers,
+    reference_sequences,     reference_mixtures,   reference_segmentations,
 };
 
 const reference_case *reference_case_at(int index) {
