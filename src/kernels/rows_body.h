@@ -91,7 +91,36 @@ static float exponentials(float *row, int64_t count, float scale, const float *b
 
 enum { ROWS_A_PARTIAL = 64, CHANNELS_AT_ONCE = 64 };
 
-static void moments(const float *x, int64_t rows, int64_t channels, const float *pivot, double *sum, double *square) {
+/* Few channels would make short loops: so many rows are taken as one wide row, with what belongs to a channel repeated
+ * (at most CHANNELS_AT_ONCE values). */
+static int64_t rows_at_once(int64_t channels) {
+    return channels <= CHANNELS_AT_ONCE / 2 ? CHANNELS_AT_ONCE / channels : 1;
+}
+
+static const float *repeat(const float *values, int64_t channels, int64_t times, float *room) {
+    for (int64_t i = 0; i < times * channels; i++)
+        room[i] = values[i % channels];
+    return room;
+}
+
+typedef struct wide_centre {
+    float mean[CHANNELS_AT_ONCE], rest[CHANNELS_AT_ONCE], scale[CHANNELS_AT_ONCE];
+} wide_centre;
+
+static ren__centre repeat_centre(const ren__centre *centre, int64_t channels, int64_t times, wide_centre *room) {
+    return (ren__centre){ repeat(centre->mean, channels, times, room->mean),
+                          repeat(centre->rest, channels, times, room->rest),
+                          repeat(centre->scale, channels, times, room->scale) };
+}
+
+/* Sums of the wide row's channels to those of the rows. */
+static void fold(const double *wide, int64_t channels, int64_t times, double *sum) {
+    for (int64_t i = 0; i < times * channels; i++)
+        sum[i % channels] += wide[i];
+}
+
+static void moments_of(const float *x, int64_t rows, int64_t channels, const float *pivot, double *sum,
+                       double *square) {
     for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
         const int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
         double s[CHANNELS_AT_ONCE] = { 0 }, q[CHANNELS_AT_ONCE] = { 0 };
@@ -111,8 +140,22 @@ static void moments(const float *x, int64_t rows, int64_t channels, const float 
     }
 }
 
-static void normalise_slope(const float *x, int64_t rows, int64_t channels, const ren__centre *centre, float slope,
-                            float *y) {
+static void moments(const float *x, int64_t rows, int64_t channels, const float *pivot, double *sum, double *square) {
+    const int64_t times = rows_at_once(channels), wide = rows / times;
+    if (times > 1) {
+        float room[CHANNELS_AT_ONCE] = { 0 };
+        double s[CHANNELS_AT_ONCE] = { 0 }, q[CHANNELS_AT_ONCE] = { 0 };
+        moments_of(x, wide, times * channels, repeat(pivot, channels, times, room), s, q);
+        fold(s, channels, times, sum);
+        fold(q, channels, times, square);
+        x += wide * times * channels;
+        rows -= wide * times;
+    }
+    moments_of(x, rows, channels, pivot, sum, square);
+}
+
+static void normalise_rows(const float *x, int64_t rows, int64_t channels, const ren__centre *centre, float slope,
+                           float *y) {
     const float *mean = centre->mean, *rest = centre->rest, *scale = centre->scale;
     for (int64_t r = 0; r < rows; r++) {
         const float *from = x + r * channels;
@@ -125,8 +168,22 @@ static void normalise_slope(const float *x, int64_t rows, int64_t channels, cons
     }
 }
 
-static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t channels, const ren__centre *centre,
-                       float slope, double *sum, double *product) {
+static void normalise_slope(const float *x, int64_t rows, int64_t channels, const ren__centre *centre, float slope,
+                            float *y) {
+    const int64_t times = rows_at_once(channels), wide = rows / times, done = wide * times;
+    if (times > 1) {
+        wide_centre room;
+        const ren__centre repeated = repeat_centre(centre, channels, times, &room);
+        normalise_rows(x, wide, times * channels, &repeated, slope, y);
+        x += done * channels;
+        y += done * channels;
+        rows -= done;
+    }
+    normalise_rows(x, rows, channels, centre, slope, y);
+}
+
+static void sums_of(const float *x, const float *dy, int64_t rows, int64_t channels, const ren__centre *centre,
+                    float slope, double *sum, double *product) {
     for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS_AT_ONCE) {
         const int64_t n = channels - c0 < CHANNELS_AT_ONCE ? channels - c0 : CHANNELS_AT_ONCE;
         const float *mean = centre->mean + c0, *rest = centre->rest + c0, *scale = centre->scale + c0;
@@ -151,8 +208,25 @@ static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t ch
     }
 }
 
-static void slope_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const ren__centre *centre,
-                           float slope, const float *a, const float *b, float *dx) {
+static void slope_sums(const float *x, const float *dy, int64_t rows, int64_t channels, const ren__centre *centre,
+                       float slope, double *sum, double *product) {
+    const int64_t times = rows_at_once(channels), wide = rows / times, done = wide * times;
+    if (times > 1) {
+        wide_centre room;
+        double s[CHANNELS_AT_ONCE] = { 0 }, p[CHANNELS_AT_ONCE] = { 0 };
+        const ren__centre repeated = repeat_centre(centre, channels, times, &room);
+        sums_of(x, dy, wide, times * channels, &repeated, slope, s, p);
+        fold(s, channels, times, sum);
+        fold(p, channels, times, product);
+        x += done * channels;
+        dy += done * channels;
+        rows -= done;
+    }
+    sums_of(x, dy, rows, channels, centre, slope, sum, product);
+}
+
+static void backward_rows(const float *x, const float *dy, int64_t rows, int64_t channels, const ren__centre *centre,
+                          float slope, const float *a, const float *b, float *dx) {
     const float *mean = centre->mean, *rest = centre->rest, *scale = centre->scale;
     for (int64_t r = 0; r < rows; r++) {
         const float *row = x + r * channels, *gradient = dy + r * channels;
@@ -164,6 +238,23 @@ static void slope_backward(const float *x, const float *dy, int64_t rows, int64_
             to[c] = scale[c] * (g - a[c] - v * b[c]);
         }
     }
+}
+
+static void slope_backward(const float *x, const float *dy, int64_t rows, int64_t channels, const ren__centre *centre,
+                           float slope, const float *a, const float *b, float *dx) {
+    const int64_t times = rows_at_once(channels), wide = rows / times, done = wide * times;
+    if (times > 1) {
+        wide_centre room;
+        float wide_a[CHANNELS_AT_ONCE], wide_b[CHANNELS_AT_ONCE];
+        const ren__centre repeated = repeat_centre(centre, channels, times, &room);
+        backward_rows(x, dy, wide, times * channels, &repeated, slope, repeat(a, channels, times, wide_a),
+                      repeat(b, channels, times, wide_b), dx);
+        x += done * channels;
+        dy += done * channels;
+        dx += done * channels;
+        rows -= done;
+    }
+    backward_rows(x, dy, rows, channels, centre, slope, a, b, dx);
 }
 
 const ren__rows REN__ROWS_TABLE = {
