@@ -213,5 +213,49 @@ out:
     return st;
 }
 
+/* Experts and head in one network: as many regions as it has experts; what no such network can be is refused. */
+static ren_status test_general_moe(ren_context *context) {
+#define MAMBA                 "{\"arch\": \"mamba\", \"config\": {\"input_size\": [16, 16, 16], \"d_model\": 8, \"n_layers\": 1}}"
+#define JOINED(count, expert) "{\"input_size\": [16, 16, 16], \"n_experts\": " count ", \"expert\": " expert "}"
+    static const char *const wrong[][2] = {
+        { JOINED("3", MAMBA), "n_experts" },
+        { JOINED("5", "{\"arch\": \"general_moe\"}"), "no network of one region" },
+        { JOINED("5", "{\"arch\": \"gating_mamba\", \"config\": "
+                      "{\"input_size\": [16, 16, 16]}}"),
+          "no expert on one" },
+        { JOINED("5", "{\"arch\": \"mamba\"}"), "input_size" },
+        { JOINED("5", "[]"), "must be an object" },
+    };
+    static const int32_t regions[3] = { 0, 5, 7 };
+    static const char *const right[3] = { JOINED("2", MAMBA), JOINED("5", MAMBA), JOINED("7", MAMBA) };
+    ren_status st = REN_OK;
+    ren_scan *scan = NULL;
+    ren_expert *expert = NULL;
+    float probability[2];
+
+    REN_TRY(fixture_scan(context, 16, 0, &scan));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        CHECK_FAILS(make(context, "general_moe", wrong[i][0], REN_REGION_LUNGS, &expert), REN_E_INVALID, wrong[i][1]);
+    CHECK_FAILS(make(context, "general_moe", JOINED("5", "{\"arc\": \"mamba\"}"), REN_REGION_LUNGS, &expert),
+                REN_E_FORMAT, "arc");
+    for (int i = 0; i < 3; i++) {
+        REN_TRY(make(context, "general_moe", right[i], REN_REGION_LUNGS, &expert));
+        CHECK_INT(ren__expert_regions(expert), regions[i]);
+        CHECK(ren__weights_find(expert->weights,
+                                i ? "experts.RLL.mamba.norm.weight" : "experts.left_lung.mamba.norm.weight") >= 0);
+        CHECK(ren__weights_find(expert->weights, "experts.RLL.mamba.head.weight") <
+              0); /* no part before the features */
+        REN_TRY(ren_expert_predict(expert, scan, NULL, probability, 2));
+        CHECK_NEAR(probability[0] + probability[1], 1.0, 1e-6);
+        ren_expert_free(expert);
+        expert = NULL;
+    }
+out:
+    ren_expert_free(expert);
+    ren_scan_free(scan);
+    return st;
+}
+
 TEST_MAIN(CASE_SAMPLED(test_fed_with_image_and_lobes), CASE_ONCE(test_lobes_matter), CASE_SAMPLED(test_refusals),
-          CASE_SAMPLED(test_results_have_the_networks_weights), CASE_SAMPLED(test_features_of_a_sparse_network))
+          CASE_SAMPLED(test_results_have_the_networks_weights), CASE_SAMPLED(test_features_of_a_sparse_network),
+          CASE_SAMPLED(test_general_moe))
