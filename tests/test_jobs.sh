@@ -70,6 +70,8 @@ holds 'no further stage' test -z "$("$REN" train study.yaml -o pieces --list-job
 holds 'needs are listed' grep -q '{"id": "fold0.even", "stage": 2, "done": false, "needs": \["fold0.cnn.left_lung", ' jobs.json
 holds 'JSON' "${PYTHON:-python3}" -c 'import json; stage = {j["id"]: j["stage"] for j in json.load(open("jobs.json"))}
 assert all(stage[n] < j["stage"] for j in json.load(open("jobs.json")) for n in j["needs"])'
+holds 'stages are listed, not run' sh -c '"$REN" train study.yaml -o pieces --stage 1 2>err; test $? = 2 &&
+    grep -q -e "--stage and --json go with --list-jobs" err'
 holds 'a job says what it lacks' sh -c '! "$REN" train study.yaml -o pieces --job fold0.ren -q 2>err &&
     grep -q "fold0.ren needs the job fold0.cnn.left_lung, which is not done" err'
 

@@ -172,13 +172,14 @@ static ren_status check_row(const reading *r, size_t row) {
     return REN_OK;
 }
 
+/* To predictors a value that is not finite is a missing one. */
 static ren_status read_row(const reading *r, size_t row, double *values) {
     for (int32_t i = 0; i < r->column_count; i++) {
         const char *field = ren__csv_get(r->table, row, r->column[i]);
+        const char *digits = field[0] == '-' ? field + 1 : field;
         values[i] = NAN;
-        if (field[0] == '\0' || strcmp(field, "nan") == 0) continue;
+        if (field[0] == '\0' || strcmp(digits, "nan") == 0 || strcmp(digits, "inf") == 0) continue;
         if (!ren__parse_number(field, &values[i])) return malformed(r, row, "a feature is no number");
-        if (!isfinite(values[i])) values[i] = NAN; /* as far as a gate can use it */
     }
     return REN_OK;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "moe/gate.h"
+#include "train/gates_table.h"
 #include "train/jobs.h"
 #include "train/study_files.h"
 
@@ -22,12 +22,6 @@ typedef struct search {
 
 static void offer(search *s, const ren__job *need) {
     if (!s->found && need && s->left-- == 0) s->found = need;
-}
-
-static const ren__job *find(const ren_study *study, enum ren__job_kind kind, int32_t fold, int32_t of) {
-    for (int32_t i = 0; i < study->job_count; i++)
-        if (study->job[i].kind == kind && study->job[i].fold == fold && study->job[i].of == of) return &study->job[i];
-    return NULL;
 }
 
 static void offer_experts(search *s, int32_t expert) {
@@ -47,9 +41,9 @@ static void offer_gate(search *s, int32_t index, int32_t expert) {
     const ren__gate_entry *gate = &study->config->gate[index];
 
     if (gate->of >= 0 && gate->of != expert) offer_experts(s, gate->of);
-    if (reads_features(gate)) offer(s, find(study, REN__JOB_FEATURES, s->job->fold, gate->of));
+    if (reads_features(gate)) offer(s, ren__table_job(study, REN__JOB_FEATURES, s->job->fold, gate->of));
     if (!gate->predictor) return;
-    if (gate->mode == REN__GATE_PER_SCAN) offer(s, find(study, REN__JOB_TABLE, -1, gate->table));
+    if (gate->mode == REN__GATE_PER_SCAN) offer(s, ren__table_job(study, REN__JOB_TABLE, -1, gate->table));
     for (int32_t i = 0; i < study->config->region_count; i++)
         offer(s, ren__job_find(study, s->job->fold, ren__study_predictor(study->config, index, i)));
 }
@@ -61,7 +55,7 @@ const ren__job *ren__job_need(const ren_study *study, const ren__job *job, int32
     if (job->kind == REN__JOB_FEATURES) {
         offer_experts(&s, job->of);
     } else if (job->kind == REN__JOB_MODEL && config->model[job->model].gate >= 0) {
-        offer(&s, find(study, REN__JOB_TABLE, -1, config->gate[config->model[job->model].gate].table));
+        offer(&s, ren__table_job(study, REN__JOB_TABLE, -1, config->gate[config->model[job->model].gate].table));
     } else if (job->kind == REN__JOB_MODEL && config->model[job->model].mixture >= 0) {
         const ren__mixture_entry *mixture = &config->mixture[config->model[job->model].mixture];
         offer_experts(&s, mixture->expert);
