@@ -250,7 +250,7 @@ enum {
     REN_REGION_LEFT_LUNG = 5,
     REN_REGION_RIGHT_LUNG = 6,
     REN_REGION_COUNT = 7,
-    REN_REGION_LUNGS = 7 /* both lungs: what a baseline sees, beside the seven; no part of a mixture */
+    REN_REGION_LUNGS = 7 /* both lungs: what a baseline sees, beside the seven; alone in its mixture */
 };
 
 /* "LUL" ... "right_lung", "lungs"; NULL for a number that is no region. */
@@ -461,7 +461,9 @@ REN_API ren_status ren_gate_load(ren_context *context, const char *path, ren_gat
 REN_API ren_status ren_gate_save(const ren_gate *gate, const char *path) REN_CHECKED;
 REN_API void ren_gate_free(ren_gate *gate);
 
-/* Experts of different regions and a gate: the REN ensemble. p = sum over regions that ran of weight x probability. */
+/* Experts of different regions and a gate: the REN ensemble. p = sum over regions that ran of weight x probability. Or
+ * one expert of REN_REGION_LUNGS: a baseline, or a network that is a mixture by itself; ren_mixture_load takes such an
+ * expert's own file too. */
 typedef struct ren_mixture ren_mixture;
 
 REN_API ren_status ren_mixture_create(ren_context *context, ren_expert *const *experts, size_t count, ren_gate *gate,
