@@ -21,7 +21,8 @@
     each(moe_swin_unetr) \
     each(general_moe) \
     each(joined_experts) \
-    each(m4oe)
+    each(m4oe) \
+    each(lungmask_unet)
 /* clang-format on */
 
 #define DECLARE(name) extern const ren__net ren__##name##_net;

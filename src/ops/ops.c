@@ -22,6 +22,7 @@
     each(reshape) \
     each(softmax) \
     each(top_softmax) \
+    each(log_softmax) \
     each(attention) \
     each(window_attention) \
     each(selective_scan) \
@@ -33,6 +34,7 @@
     each(pad) \
     each(merge_patches) \
     each(pixel_shuffle) \
+    each(upsample) \
     each(positions) \
     each(class_token) \
     each(select_labels) \

@@ -52,6 +52,7 @@ ren__value ren__drop_path(ren__graph *graph, ren__value x, double rate);
 ren__value ren__flatten(ren__graph *graph, ren__value x);
 ren__value ren__reshape(ren__graph *graph, ren__value x, ren__shape shape); /* the same elements in memory order */
 ren__value ren__softmax(ren__graph *graph, ren__value x);                   /* last axis */
+ren__value ren__log_softmax(ren__graph *graph, ren__value x);
 /* Of the `count` largest of the last axis; the others become 0. */
 ren__value ren__top_softmax(ren__graph *graph, ren__value x, int64_t count);
 ren__value ren__add(ren__graph *graph, ren__value a, ren__value b);
@@ -68,6 +69,8 @@ enum { REN__MERGE_CELLS = 8 };
 ren__value ren__merge_patches(ren__graph *graph, ren__value x, const uint8_t *cells, int32_t count);
 /* N, H, W, C with C counted as (row, column, channel) -> N, edge H, edge W, C / edge^2. */
 ren__value ren__pixel_shuffle(ren__graph *graph, ren__value x, int64_t edge);
+/* N, H, W, C -> N, 2 H, 2 W, C: bilinear between cell centres, the edge's cells repeated. */
+ren__value ren__upsample(ren__graph *graph, ren__value x);
 /* Learned tensors of a sequence of tokens N, T, C: positions 1, T, C added to each sample (any rank), and a class token
  * 1, 1, C in front of each sequence. `name` is the whole name. */
 ren__value ren__positions(ren__graph *graph, ren__value x, const char *name);

@@ -37,17 +37,21 @@ static ren_status without_dropout(json_t **config) {
     return REN_OK;
 }
 
-/* The batch is the first axis of any input; a volume's size is that of the network unless it says otherwise. */
+static int says_size(const json_t *config) {
+    return json_object_get(config, "input_size") || json_object_get(config, "img_size");
+}
+
+/* The batch is the first axis of any input; an image's size is that of the network unless it says otherwise. */
 static ren_status batch_size(const ren__verification *v, int64_t *batch) {
     *batch = 0;
     for (size_t i = 0; i < ren__safetensors_count(v->io); i++) {
         const ren__tensor_entry *entry = ren__safetensors_at(v->io, i);
         if (strncmp(entry->name, "input.", 6) != 0 || entry->rank < 1) continue;
         *batch = entry->shape[0];
-        if (strcmp(entry->name, "input.x") != 0 || entry->rank != 5 || json_object_get(v->config, "input_size"))
-            continue;
-        json_t *size = json_pack("[I, I, I]", (json_int_t)entry->shape[2], (json_int_t)entry->shape[3],
-                                 (json_int_t)entry->shape[4]);
+        if (strcmp(entry->name, "input.x") != 0 || entry->rank < 4 || entry->rank > 5 || says_size(v->config)) continue;
+        json_t *size = json_pack("[I, I]", (json_int_t)entry->shape[2], (json_int_t)entry->shape[3]);
+        if (size && entry->rank == 5 && json_array_append_new(size, json_integer((json_int_t)entry->shape[4])) != 0)
+            return ren__error(REN_E_MEMORY, "no memory for a configuration");
         if (!size || json_object_set_new(v->config, "input_size", size) != 0)
             return ren__error(REN_E_MEMORY, "no memory for a configuration");
     }

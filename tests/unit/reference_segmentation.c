@@ -29,6 +29,33 @@ static int reference_shuffle(reference *r, int x, int64_t edge) {
     return reference_finish_step(r, s);
 }
 
+/* Between the centres of the smaller map's cells, which lie at 2 i + 1/2 of the larger one's. */
+static void compute_upsample(const reference *r, reference_step *s, int training, int update) {
+    const reference_step *x = r->steps[s->input[0]];
+    const int64_t c = s->shape.dim[3], height = x->shape.dim[1], width = x->shape.dim[2];
+    (void)training;
+    (void)update;
+    for (int64_t i = 0; i < ren__shape_elements(&s->shape); i++) {
+        const int64_t column = i / c % (2 * width), row = i / c / (2 * width) % (2 * height);
+        const int64_t sample = i / c / (4 * width * height);
+        const double y = fmin(fmax(((double)row - 0.5) / 2, 0), (double)(height - 1));
+        const double z = fmin(fmax(((double)column - 0.5) / 2, 0), (double)(width - 1));
+        s->value[i] = 0;
+        for (int64_t h = 0; h < height; h++)
+            for (int64_t w = 0; w < width; w++)
+                s->value[i] += fmax(0, 1 - fabs(y - (double)h)) * fmax(0, 1 - fabs(z - (double)w)) *
+                               x->value[((sample * height + h) * width + w) * c + i % c];
+    }
+}
+
+static int reference_upsample(reference *r, int x) {
+    reference_step *s = reference_add_step(r, compute_upsample, ren__upsample(r->graph, reference_value(r, x)), x, -1);
+    if (!s) return -1;
+    s->shape.dim[1] *= 2;
+    s->shape.dim[2] *= 2;
+    return reference_finish_step(r, s);
+}
+
 static void compute_drop_path(const reference *r, reference_step *s, int training, int update) {
     const uint32_t key[2] = { (uint32_t)r->seed, (uint32_t)(r->seed >> 32) };
     const int64_t each = ren__shape_elements(&s->shape) / s->shape.dim[0];
@@ -75,6 +102,24 @@ static int reference_top_softmax(reference *r, int x, int64_t count) {
     reference_step *s = reference_add_step(r, compute_top_softmax, value, x, -1);
     if (s) s->size = count;
     return reference_finish_step(r, s);
+}
+
+static void compute_log_softmax(const reference *r, reference_step *s, int training, int update) {
+    const int64_t n = reference_channels(&s->shape);
+    (void)training;
+    (void)update;
+    for (int64_t i = 0; i < ren__shape_elements(&s->shape); i++) {
+        const double *x = r->steps[s->input[0]]->value;
+        double sum = 0;
+        for (int64_t k = i / n * n; k < (i / n + 1) * n; k++)
+            sum += exp(x[k]);
+        s->value[i] = x[i] - log(sum);
+    }
+}
+
+static int reference_log_softmax(reference *r, int x) {
+    ren__value value = ren__log_softmax(r->graph, reference_value(r, x));
+    return reference_finish_step(r, reference_add_step(r, compute_log_softmax, value, x, -1));
 }
 
 static double gelu(double x) {
@@ -229,6 +274,14 @@ static int shuffle(reference *r, const reference_case *c) {
     return reference_shuffle(r, reference_source(r, c->shape), c->size);
 }
 
+static int upsample(reference *r, const reference_case *c) {
+    return reference_upsample(r, reference_source(r, c->shape));
+}
+
+static int log_softmax(reference *r, const reference_case *c) {
+    return reference_log_softmax(r, reference_source(r, c->shape));
+}
+
 static int drop_path(reference *r, const reference_case *c) {
     const int x = reference_source(r, c->shape);
     return reference_add(r, x, reference_drop_path(r, reference_activate(r, x, REN__TANH), c->number));
@@ -289,6 +342,9 @@ static int segmentation(reference *r, const reference_case *c) {
 const reference_case reference_segmentations[] = {
     { "pixel shuffle", shuffle, SHAPE(2, 3, 2, 12), { 0 }, 2, 0, 0, 0 },
     { "pixel shuffle of one channel", shuffle, SHAPE(1, 2, 3, 9), { 0 }, 3, 0, 0, 0 },
+    { "upsampling", upsample, SHAPE(2, 3, 4, 5), { 0 }, 0, 0, 0, 0 },
+    { "upsampling of one row", upsample, SHAPE(1, 1, 3, 2), { 0 }, 0, 0, 0, 0 },
+    { "logarithm of the softmax", log_softmax, SHAPE(3, 2, 5), { 0 }, 0, 0, 0, 0 },
     { "drop path", drop_path, SHAPE(6, 2, 3, 4), { 0 }, 0, 0, 0, 0.5 },
     { "drop path of nothing", drop_path, SHAPE(3, 5), { 0 }, 0, 0, 0, 0.0 },
     { "softmax of the best two", top_softmax, SHAPE(5, 4), { 0 }, 2, 0, 0, 0 },
