@@ -42,9 +42,9 @@ typedef struct work {
 
 size_t ren__attention_scratch(int64_t tokens, int64_t width, int backward) {
     const int64_t wide = whole_vectors(width), blocked = whole_blocks(tokens);
-    const int64_t both = blocked * width + tokens * wide + ROWS * (width + wide + KEYS + 2) + 2 * KEYS;
+    const int64_t both = blocked * width + tokens * wide + ROWS * (width + wide + KEYS + 2) + 2 * (int64_t)KEYS;
     const int64_t more = blocked * width + 2 * tokens * wide + ROWS * (width + 2 * wide + KEYS);
-    return (size_t)(both + (backward ? more : 0) + PARTS * LANES); /* each part begins at a whole vector */
+    return (size_t)(both + (backward ? more : 0) + PARTS * (int64_t)LANES); /* each part begins at a whole vector */
 }
 
 static float *take(float **next, int64_t floats) {
@@ -59,7 +59,7 @@ static work open_work(const ren_context *context, const ren__attention *a, int b
     w.key_columns = take(&scratch, blocked * a->width);
     w.query_columns = take(&scratch, a->width * ROWS);
     w.sum = take(&scratch, ROWS * wide);
-    w.scores = take(&scratch, ROWS * KEYS);
+    w.scores = take(&scratch, (int64_t)ROWS * KEYS);
     w.top = take(&scratch, ROWS);
     w.total = take(&scratch, ROWS);
     w.room = take(&scratch, KEYS);
@@ -73,7 +73,7 @@ static work open_work(const ren_context *context, const ren__attention *a, int b
     w.query_rows = take(&scratch, ROWS * wide);
     w.dout_columns = take(&scratch, a->width * ROWS);
     w.dout_rows = take(&scratch, ROWS * wide);
-    w.gradient = take(&scratch, ROWS * KEYS);
+    w.gradient = take(&scratch, (int64_t)ROWS * KEYS);
     return w;
 }
 

@@ -74,7 +74,7 @@ INLINED void tile(const operands *o, int64_t row, int64_t column, const int rows
         vector right[MAX_VECTORS];
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
-            memcpy(&right[v], b + v * FLOATS, sizeof right[v]);
+            memcpy(&right[v], b + (ptrdiff_t)v * FLOATS, sizeof right[v]);
 #pragma GCC unroll 12
         for (int r = 0; r < rows; r++) {
             const vector left = a[r * a_row] - (vector){ 0 };
@@ -89,9 +89,9 @@ INLINED void tile(const operands *o, int64_t row, int64_t column, const int rows
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) {
             vector before = { 0 };
-            if (o->add) memcpy(&before, c + v * FLOATS, sizeof before);
+            if (o->add) memcpy(&before, c + (ptrdiff_t)v * FLOATS, sizeof before);
             before += acc[r][v];
-            memcpy(c + v * FLOATS, &before, sizeof before);
+            memcpy(c + (ptrdiff_t)v * FLOATS, &before, sizeof before);
         }
 }
 
@@ -108,7 +108,7 @@ INLINED void column_of_tiles(const operands *o, int64_t rows, int64_t column, co
 
 INLINED void product(const operands *o, int64_t rows, int64_t columns, const int64_t a_row, const int64_t a_step) {
     int64_t column = 0;
-    for (; column + MAX_VECTORS * FLOATS <= columns; column += MAX_VECTORS * FLOATS)
+    for (; column + (int64_t)MAX_VECTORS * FLOATS <= columns; column += (int64_t)MAX_VECTORS * FLOATS)
         column_of_tiles(o, rows, column, MAX_VECTORS, a_row, a_step);
     for (; column < columns; column += FLOATS)
         column_of_tiles(o, rows, column, 1, a_row, a_step);

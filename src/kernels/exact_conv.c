@@ -32,10 +32,9 @@ static ren__exact_weights weights_of(const ren__conv_shape *s, const float *weig
     return (ren__exact_weights){ weights, s->out_channels, s->in_channels * taps, taps, 1, s->in_channels, taps };
 }
 
-/* Lays out the work and its scratch: packed weights, offsets, then each thread's frame and sums. */
-static convolution lay_out(const ren__conv_shape *s, void *scratch) {
+/* The work's sizes. Its scratch: packed weights, offsets, then each thread's frame. */
+static convolution lay_out(const ren__conv_shape *s) {
     convolution c = { .s = *s };
-    const ren__exact_weights w = weights_of(s, NULL);
     c.width = (s->out[2] - 1) * s->stride[2] + s->kernel[2];
     const int64_t row = c.width * s->in_channels * s->kernel[0];
     c.rows = (MOST_FRAME / row - s->kernel[1]) / s->stride[1] + 1;
@@ -45,19 +44,20 @@ static convolution lay_out(const ren__conv_shape *s, void *scratch) {
     c.height = (c.rows - 1) * s->stride[1] + s->kernel[1];
     c.frame_floats = (size_t)(row * c.height);
     c.thread_bytes = round_up(c.frame_floats * sizeof(float));
-    const size_t packed_bytes = round_up(ren__exact_packed(&w) * sizeof(float));
-    if (!scratch) return c;
-    c.packed = scratch;
-    c.offset = (int64_t *)(void *)((uint8_t *)scratch + packed_bytes);
-    c.threads = (uint8_t *)c.offset + round_up((size_t)(s->kernel[0] * s->kernel[1]) * sizeof(int64_t));
     return c;
 }
 
-size_t ren__exact_conv_scratch_bytes(const ren_context *context, const ren__conv_shape *s) {
+static size_t packed_bytes(const ren__conv_shape *s) {
     const ren__exact_weights w = weights_of(s, NULL);
-    return round_up(ren__exact_packed(&w) * sizeof(float)) +
-           round_up((size_t)(s->kernel[0] * s->kernel[1]) * sizeof(int64_t)) +
-           (size_t)context->threads * lay_out(s, NULL).thread_bytes;
+    return round_up(ren__exact_packed(&w) * sizeof(float));
+}
+
+static size_t offset_bytes(const ren__conv_shape *s) {
+    return round_up((size_t)(s->kernel[0] * s->kernel[1]) * sizeof(int64_t));
+}
+
+size_t ren__exact_conv_scratch_bytes(const ren_context *context, const ren__conv_shape *s) {
+    return packed_bytes(s) + offset_bytes(s) + (size_t)context->threads * lay_out(s).thread_bytes;
 }
 
 /* The input under the block's rows; what lies outside of it stays zero. */
@@ -115,8 +115,11 @@ static void run_blocks(void *argument, int64_t begin, int64_t end, int32_t threa
 
 void ren__exact_conv_forward(ren_context *context, ren__run *run, const ren__conv_shape *s, const float *src,
                              const float *weights, const float *bias, float *dst, void *scratch) {
-    convolution c = lay_out(s, scratch);
+    convolution c = lay_out(s);
     const ren__exact_weights w = weights_of(s, weights);
+    c.packed = scratch;
+    c.offset = (int64_t *)(void *)((uint8_t *)scratch + packed_bytes(s));
+    c.threads = (uint8_t *)c.offset + offset_bytes(s);
     c.kernel = ren__exact_for(context);
     c.src = src;
     c.bias = bias;

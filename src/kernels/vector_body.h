@@ -353,6 +353,7 @@ static void add_scaled(float factor, const float *x, int64_t count, float *y) {
     }                                                                                                                  \
     break
 
+/* NOLINTBEGIN(bugprone-branch-clone): vectorised loops that differ in their formula are not one. */
 static void activate(int32_t kind, const float *x, int64_t count, float *y) {
     switch (kind) {
     case 1:
@@ -401,6 +402,7 @@ static void activate_backward(int32_t kind, const float *x, const float *dy, int
     }
 }
 
+/* NOLINTEND(bugprone-branch-clone) */
 #undef EACH
 
 /* ---- dropout ---- */

@@ -75,13 +75,13 @@ static void lay_out(ren__step *step, expert_job *j) {
     j->x_gradient = step->input_gradient[x];
     j->gate_gradient = n->gate == BY_FACTOR ? step->input_gradient[x + 1] : NULL;
     for (int i = 0; i < 2; i++) {
-        j->weight[i] = step->parameter[2 * i];
-        j->bias[i] = step->parameter[2 * i + 1];
+        j->weight[i] = step->parameter[2 * (size_t)i];
+        j->bias[i] = step->parameter[2 * (size_t)i + 1];
     }
     j->each_thread = (size_t)(ROWS_A_BLOCK * (j->channels + j->hidden));
     j->chosen = step->scratch;
-    j->bias_gradient = (double *)(j->chosen + j->rows);
-    j->threads = (float *)(j->bias_gradient + (step->training ? j->channels + j->hidden : 0));
+    j->bias_gradient = (double *)(void *)(j->chosen + j->rows);
+    j->threads = (float *)(void *)(j->bias_gradient + (step->training ? j->channels + j->hidden : 0));
     j->slab_x = j->threads + (size_t)step->context->threads * j->each_thread;
     j->slab_dy = j->slab_x + ROWS_A_SLAB * j->channels;
     j->slab_before = j->slab_dy + ROWS_A_SLAB * j->channels;
@@ -270,7 +270,7 @@ static void clear_gradients(const expert_job *j) {
     if (j->gate_gradient) memset(j->gate_gradient, 0, (size_t)(j->rows / j->each * j->node->experts) * sizeof(float));
     memset(j->bias_gradient, 0, (size_t)(j->channels + j->hidden) * sizeof(double));
     for (int i = 0; i < 2 && j->count == 0; i++)
-        memset(gradient[2 * i], 0, weights);
+        memset(gradient[2 * (size_t)i], 0, weights);
 }
 
 static ren_status backward(ren__step *step) {

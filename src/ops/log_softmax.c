@@ -23,7 +23,7 @@ static void forward_rows(void *argument, int64_t begin, int64_t end, int32_t thr
             top = x[i] > top ? x[i] : top;
         for (int64_t i = 0; i < n; i++)
             sum += (double)expf(x[i] - top);
-        const double norm = (double)top + log(sum);
+        const double norm = (double)top + log(fmax(sum, 1.0)); /* the top's own part is 1 */
         for (int64_t i = 0; i < n; i++)
             step->output[r * n + i] = (float)((double)x[i] - norm);
     }

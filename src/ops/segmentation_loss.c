@@ -103,7 +103,7 @@ static double soft_classes(const float *x, int64_t classes, float *p) {
     }
     for (int64_t c = 0; c < classes; c++)
         p[c] = (float)((double)p[c] / sum);
-    return (double)top + log(sum);
+    return (double)top + log(fmax(sum, 1.0)); /* the top's own part is 1 */
 }
 
 /* The class of a cell; -1: none. */

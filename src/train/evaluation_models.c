@@ -79,8 +79,9 @@ static void size_row(const ren__evaluation *evaluation, int32_t model, ren_text 
     const ren__measured *pooled = &of->level[REN__UNIT_PATIENT].pooled;
 
     begin_row(evaluation, model, page);
-    for (int i = 0; i < 4; i++)
-        ren__add_cell(page, pooled->defined ? (double)pooled->metrics.confusion[i / 2][i % 2] : (double)NAN, 0);
+    for (int truth = 0; truth < 2; truth++)
+        for (int decision = 0; decision < 2; decision++)
+            ren__add_cell(page, pooled->defined ? (double)pooled->metrics.confusion[truth][decision] : (double)NAN, 0);
     ren__add_cell(page, (double)of->parameters / 1e6, of->parameters < 10000000 ? 3 : 1);
     ren__add_cell(page, of->flops / 1e9, of->flops < 1e10 ? 3 : 1);
     ren__text_add(page, "</tr>\n");

@@ -213,7 +213,7 @@ out:
 static ren_status read_mixture(const json_t *object, const char *where, ren__train_settings *s) {
     static const char *const keys[] = { "kind", "weight", "diversity", "gating", NULL };
     ren__mixture_loss *o = &s->mixture_loss;
-    const json_t *value;
+    const json_t *value = NULL;
     char inner[WHERE];
     ren_status st = number(object, "backbone_lr", where, 0, 0.0, 1.0, &s->backbone_rate);
 

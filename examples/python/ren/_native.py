@@ -307,6 +307,8 @@ _PROTOTYPES = {
     "ren_study_job_count": (_I, _P),
     "ren_study_job_id": (_S, _P, _I),
     "ren_study_job_done": (_I, _P, _I),
+    "ren_study_job_stage": (_I, _P, _I),
+    "ren_study_job_need": (_I, _P, _I, _I),
     "ren_study_run_job": (_STATUS, _P, _S, _RUN),
     "ren_study_run": (_STATUS, _P, _RUN),
     "ren_study_evaluate": (_STATUS, _P, _I, _RUN, _OUT),
