@@ -33,6 +33,9 @@ ren__extent ren__extent_of(const ren__shape *shape);
 #define REN__NORM_EPSILON 1e-5
 void ren__norm_fold(const float *const parameter[4], int64_t channels, float *scale, float *shift);
 
+/* The gradient of a softmax from its output alone: dx = y (dy - sum y dy). */
+ren_status ren__softmax_backward(ren__step *step);
+
 /* Which of `rows` rows a window has: offsets in floats from its first, x fastest; returns how many. */
 enum { REN__MAX_WINDOW = 255 };
 int32_t ren__window_offsets(const ren__extent *from, const int64_t kernel[3], int64_t *offsets);

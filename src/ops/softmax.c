@@ -51,7 +51,7 @@ static void backward_rows(void *argument, int64_t begin, int64_t end, int32_t th
     }
 }
 
-static ren_status backward(ren__step *step) {
+ren_status ren__softmax_backward(ren__step *step) {
     if (step->input_gradient[0])
         ren__parallel_for(step->context, step->run, ren__rows_of(&step->output_shape), ROWS_A_CHUNK, backward_rows,
                           step);
@@ -63,7 +63,7 @@ const ren__op ren__softmax_op = {
     .flags = REN__KEEPS_OUTPUT | REN__IN_PLACE,
     .infer = infer,
     .forward = forward,
-    .backward = backward,
+    .backward = ren__softmax_backward,
 };
 
 ren__value ren__softmax(ren__graph *graph, ren__value x) {

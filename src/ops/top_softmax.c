@@ -68,35 +68,13 @@ static ren_status forward(ren__step *step) {
     return REN_OK;
 }
 
-/* dx = y (dy - sum y dy): what was not chosen has y = 0. */
-static void backward_rows(void *argument, int64_t begin, int64_t end, int32_t thread) {
-    const ren__step *step = argument;
-    const int64_t n = ren__channels_of(&step->output_shape);
-    (void)thread;
-    for (int64_t r = begin; r < end; r++) {
-        const float *y = step->output + r * n, *dy = step->output_gradient + r * n;
-        double inner = 0;
-        for (int64_t i = 0; i < n; i++)
-            inner += (double)y[i] * (double)dy[i];
-        for (int64_t i = 0; i < n; i++)
-            step->input_gradient[0][r * n + i] = (float)((double)y[i] * ((double)dy[i] - inner));
-    }
-}
-
-static ren_status backward(ren__step *step) {
-    if (step->input_gradient[0])
-        ren__parallel_for(step->context, step->run, ren__rows_of(&step->output_shape), ROWS_A_CHUNK, backward_rows,
-                          step);
-    return REN_OK;
-}
-
 const ren__op ren__top_softmax_op = {
     .name = "top_softmax",
     .option_bytes = sizeof(top_node),
     .flags = REN__KEEPS_OUTPUT,
     .infer = infer,
     .forward = forward,
-    .backward = backward,
+    .backward = ren__softmax_backward, /* what was not chosen has y = 0 */
 };
 
 ren__value ren__top_softmax(ren__graph *graph, ren__value x, int64_t count) {
