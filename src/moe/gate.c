@@ -417,10 +417,6 @@ ren__columns ren__gate_columns(const ren_gate *gate) {
     return (ren__columns){ gate->column, gate->column_count };
 }
 
-const ren_radiomics *ren__gate_extractor(const ren_gate *gate) {
-    return gate->extractor;
-}
-
 /* ----------------------------------------------------------------------------------------------------- evidence */
 
 /* The table's column of that name; most often the one after the last that was found. */

@@ -7,12 +7,16 @@
  *     validation_auc, validation_accuracy      b = the metric, in (0, 1]
  *     inverse_loss                             b = 1 / validation loss
  *     given, features                          b = the number; for `features` a measure of the expert's deep features
- *     radiomics                                b = 0.1 + 3.8 (AUC - 0.5), 0.1 up to an AUC of 0.5: the validation AUC
- * of the region's own predictor on its radiomics For a scan the regions that ran get raw weights, T being the
- * temperature: fixed       b ^ (1 / T) learned     exp((log(b + 1e-8) + l) / T)      l: a logit a region, the same for
- * all scans per_scan    b x exp(s / T)                    s: the score that the region's own predictor gives its own
- * row of evidence (radiomics, or deep features; then the mode is "dynamic") and these are normalised: to the sum 1, or
- * hierarchically: lobes to 1 and lungs to 1, each halved where both levels have weight.
+ *     radiomics                                b = 0.1 + 3.8 (AUC - 0.5), 0.1 up to an AUC of 0.5; the validation AUC
+ *                                              is that of the region's own predictor on its radiomics
+ *
+ * For a scan the regions that ran get raw weights, T being the temperature and the mode
+ *     fixed                                    b ^ (1 / T)
+ *     learned                                  exp((log(b + 1e-8) + l) / T), l a logit a region, the same for all scans
+ *     per_scan ("dynamic" of deep features)    b exp(s / T), s the score of the region's own row of evidence
+ *
+ * and these are normalised: to the sum 1, or hierarchically: lobes to 1 and lungs to 1, each halved where both are
+ * there.
  */
 #ifndef REN_MOE_GATE_H
 #define REN_MOE_GATE_H
@@ -95,8 +99,6 @@ int32_t ren__gate_explains(const ren_gate *gate);
 ren__columns ren__gate_columns(const ren_gate *gate);
 /* What an explanation explains of a region: its score, else its regional predictor; NULL: neither. */
 const ren__predictor *ren__gate_predictor(const ren_gate *gate, int32_t region);
-/* The extractor of a radiomics gate, ready for any number of threads; NULL: the gate is none. */
-const ren_radiomics *ren__gate_extractor(const ren_gate *gate);
 
 /* One region's row of evidence out of a table of features, `count` of the gate's columns; a column that the table does
  * not have is NaN. */

@@ -38,7 +38,8 @@ ren_status ren__config_name(const json_t *entry, const char *where, const char *
     return REN_OK;
 }
 
-ren_status ren__config_later(const json_t *entry, const char *where, const char *const *keys) {
+/* REN_E_UNSUPPORTED where one of `keys` (NULL-terminated) is in the entry. */
+static ren_status refuse_later(const json_t *entry, const char *where, const char *const *keys) {
     for (size_t i = 0; keys[i]; i++)
         if (json_object_get(entry, keys[i]))
             return ren__error(REN_E_UNSUPPORTED, "%s: \"%s\" is not in this version of libren (%s)", where, keys[i],
@@ -169,7 +170,7 @@ ren_status ren__config_data(ren__study_config *config, const json_t *tree, const
     if (!given) REN_FAIL(REN_E_FORMAT, "\"data\" is missing: it says where the scans and their table are");
     json_t *data = json_object();
     REN_TRY(ren__json_set(config->tree, "data", data));
-    REN_TRY(ren__config_later(given, "data", later));
+    REN_TRY(refuse_later(given, "data", later));
     REN_TRY(ren__check_keys(given, "data", known));
     REN_TRY(ren__get_string(given, "root", "data", &root));
     REN_TRY(ren__get_string(given, "table", "data", &table));
@@ -290,7 +291,7 @@ static ren_status check_top(const json_t *tree) {
     static const char *const later[] = { "network", "stages", NULL };
     ren_status st = REN_OK;
 
-    REN_TRY(ren__config_later(tree, "the configuration", later));
+    REN_TRY(refuse_later(tree, "the configuration", later));
     REN_TRY(ren__check_keys(tree, "the configuration", known));
 out:
     return st;

@@ -114,7 +114,5 @@ ren_status ren__config_unique(const ren__study_config *config, const char *name,
 ren_status ren__config_list(const json_t *tree, const char *key, const json_t **list) REN_CHECKED;
 /* The entry's name: letters, digits, - and _; it becomes part of file names. */
 ren_status ren__config_name(const json_t *entry, const char *where, const char **name) REN_CHECKED;
-/* REN_E_UNSUPPORTED where one of `keys` (NULL-terminated) is in the entry. */
-ren_status ren__config_later(const json_t *entry, const char *where, const char *const *keys) REN_CHECKED;
 
 #endif

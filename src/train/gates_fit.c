@@ -121,10 +121,6 @@ out:
 
 /* ------------------------------------------------------------------------------------------------------- fitting */
 
-int ren__mixture_is_fitted(const ren__mixture_data *data) {
-    return !data->gate || data->gate->mode != REN__GATE_FIXED;
-}
-
 /* What is fitted to: the rows of the scans in use. */
 typedef struct part {
     int32_t count;

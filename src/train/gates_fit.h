@@ -59,8 +59,6 @@ typedef struct ren__mixture_data {
 
 ren_status ren__mixture_data_read(const ren_study *study, const ren__job *job, ren__mixture_data *out) REN_CHECKED;
 void ren__mixture_data_end(ren__mixture_data *data);
-/* Not 0 where something is fitted to the validation labels beyond figures of single models. */
-int ren__mixture_is_fitted(const ren__mixture_data *data);
 /* Fits to `count` of the scans (indices into data->scan). */
 ren_status ren__mixture_fit(const ren__mixture_data *data, const int32_t *use, int32_t count, ren__run *run,
                             ren__combiner *out) REN_CHECKED;

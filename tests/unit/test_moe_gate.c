@@ -136,7 +136,7 @@ static ren_status test_radiomics_base(ren_context *context) {
     }
     CHECK_INT(ren__gate_reads(gate), REN__READS_NOTHING);
     CHECK_INT(ren__gate_explains(gate), REN__READS_NOTHING);
-    CHECK(ren__gate_extractor(gate) == NULL && ren__gate_columns(gate).count == 0);
+    CHECK(gate->extractor == NULL && ren__gate_columns(gate).count == 0);
 out:
     ren_gate_free(gate);
     return st;
@@ -199,7 +199,7 @@ static ren_status check_scan_weights(ren_context *context, int32_t normalisation
         CHECK_NEAR(weights[i], normalisation == REN_GATE_SUM ? raw[i] / sum[0] : raw[i] / (2.0 * sum[i >= 5]), 1e-14);
     CHECK_INT(ren__gate_reads(gate), REN__READS_RADIOMICS);
     CHECK_INT(ren__gate_columns(gate).count, FIXTURE_COLUMNS);
-    CHECK(ren__gate_extractor(gate) != NULL);
+    CHECK(gate->extractor != NULL);
 out:
     ren_gate_free(gate);
     return st;
